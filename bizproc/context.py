@@ -1,0 +1,75 @@
+"""What a running activity knows of its process and can ask of the app."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from bizproc.document_types import DocumentType
+
+if TYPE_CHECKING:
+    from b24pysdk.client import BaseClient
+
+
+class DocumentId(NamedTuple):
+    """The document that a process runs on: module, object and the id, such as ``DEAL_1188``."""
+
+    module: str
+    object: str
+    id: str
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A kept file: its name, and a link by which whoever has it can load the file until the link expires."""
+
+    name: str
+    link: str
+
+
+class Files(ABC):
+    """The files of one run. They are kept per portal and run: a repeated run replaces what it stored before."""
+
+    @abstractmethod
+    def store(self, name: str, content: bytes) -> StoredFile:
+        """Keep the content under this name and sign a link to it.
+
+        Raises ValueError for a name with a path in it.
+        """
+
+
+class Context(ABC):
+    """Given to every activity function beside its properties.
+
+    workflow_id: the process's id in the portal
+    user_id: the portal user for whom the step runs, 0 for none
+    language: the portal's language as the app knows it, such as ``de``
+    """
+
+    workflow_id: str
+    document_id: DocumentId
+    document_type: DocumentType
+    user_id: int
+    language: str
+
+    @property
+    @abstractmethod
+    def portal(self) -> "BaseClient":
+        """A b24pysdk client for this portal, with the rights of the step's user, else of whoever installed the app:
+        ``context.portal.crm.deal.get(bitrix_id=1).result``."""
+
+    @property
+    @abstractmethod
+    def files(self) -> Files: ...
+
+    @abstractmethod
+    def log(self, message: str) -> None:
+        """Write a line to the log of the process. A portal that cannot take it now does not fail the run."""
+
+    @abstractmethod
+    def counter(self, name: str) -> int:
+        """The next number of this portal's counter, from 1; the same number again when the run is repeated."""
+
+
+class ActivityFailed(Exception):
+    """Raised by an activity that cannot do what was asked. The process goes on, with this message in its log and, where
+    the definition declares it, in the return property ``error``."""

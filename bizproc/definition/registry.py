@@ -1,0 +1,71 @@
+"""All activities of the app, found in the modules of one package."""
+
+import importlib
+import importlib.util
+import pkgutil
+import traceback
+from collections.abc import Iterator
+from types import ModuleType
+
+from bizproc.definition.activity import AnyActivity, activities_of
+from bizproc.definition.faults import DefinitionError, Fault, collecting
+
+
+class Registry:
+    """The activities by code, in the order of their modules' names."""
+
+    def __init__(self, activities: list[AnyActivity]) -> None:
+        self._activities = {each.definition.code: each for each in activities}
+
+    def __iter__(self) -> Iterator[AnyActivity]:
+        return iter(self._activities.values())
+
+    def __len__(self) -> int:
+        return len(self._activities)
+
+    def get(self, code: str) -> AnyActivity | None:
+        return self._activities.get(code)
+
+
+def discover(package: ModuleType) -> Registry:
+    """Import every module of the package and gather their activities.
+
+    Raises DefinitionError with the faults of all modules together: wrong definitions, a code that is used twice, and
+    modules that cannot be imported.
+    """
+    found: list[AnyActivity] = []
+    with collecting() as faults:
+        for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+            name = f"{package.__name__}.{info.name}"
+            try:
+                module = importlib.import_module(name)
+            except Exception as error:  # whatever an author's module raises is told with the others
+                faults.append(Fault(name, _import_error(error, name)))
+            else:
+                found += activities_of(module)
+    faults += _codes_used_twice(found)
+    if faults:
+        raise DefinitionError(faults)
+    return Registry(found)
+
+
+def _codes_used_twice(activities: list[AnyActivity]) -> Iterator[Fault]:
+    # Activities and robots share one namespace (PROTOCOL.md section 1).
+    modules: dict[str, str] = {}
+    for each in activities:
+        code, module = each.definition.code, each.function.__module__
+        first = modules.setdefault(code, module)
+        if (
+            first != module
+            or [a.definition.code for a in activities if a.function.__module__ == module].count(code) > 1
+        ):
+            yield Fault(f"{module}.code", f"{code!r} is used twice: in {first} and in {module}")
+
+
+def _import_error(error: Exception, name: str) -> str:
+    spec = importlib.util.find_spec(name)
+    own = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if spec and frame.filename == spec.origin
+    ]
+    where = f" (line {own[-1]})" if own else ""
+    return f"cannot be imported{where}: {type(error).__name__}: {error}"
