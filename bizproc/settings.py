@@ -1,0 +1,80 @@
+"""The settings of the app, read from the environment once, at start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bizproc.errors import BizprocError
+from bizproc.secrets import MINIMUM_LENGTH
+
+EMBEDDED = "embedded"
+OAUTH_URL = "https://oauth.bitrix24.tech"
+JS_URL = "https://api.bitrix24.com/api/v1/"
+
+
+class SettingsError(BizprocError):
+    """Names every setting that is missing or wrong."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One attribute a setting; docs/settings.md tells each."""
+
+    client_id: str
+    client_secret: str
+    app_url: str
+    secret_keys: tuple[str, ...]
+    database_url: str
+    files_url: str
+    queue_url: str = EMBEDDED
+    oauth_url: str = OAUTH_URL
+    js_url: str = JS_URL
+
+    @property
+    def embedded(self) -> bool:
+        """The worker runs inside the one process of the app."""
+        return self.queue_url == EMBEDDED
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], instance_path: Path) -> "Settings":
+        """Read the settings; defaults that are files lie in ``instance_path``.
+
+        Raises SettingsError that names all faults together.
+        """
+        faults: list[str] = []
+
+        def required(name: str, hint: str) -> str:
+            value = environment.get(name, "").strip()
+            if not value:
+                faults.append(f"{name} is not set: {hint}")
+            return value
+
+        def url(name: str, value: str, *, schemes: tuple[str, ...] = ("https", "http")) -> str:
+            if value and (urlsplit(value).scheme not in schemes or not urlsplit(value).netloc):
+                faults.append(f"{name} is no address that begins with {' or '.join(f'{each}://' for each in schemes)}")
+            return value.rstrip("/")
+
+        def chosen(name: str, default: str) -> str:
+            return environment.get(name, "").strip() or default
+
+        key_hint = f"at least {MINIMUM_LENGTH} random characters, such as  openssl rand -base64 32  prints"
+        keys = tuple(key.strip() for key in required("B24_SECRET_KEY", key_hint).split(",") if key.strip())
+        if any(len(key) < MINIMUM_LENGTH for key in keys):
+            faults.append(f"B24_SECRET_KEY has a key of fewer than {MINIMUM_LENGTH} characters")
+        queue_url = chosen("QUEUE_URL", EMBEDDED)
+        settings = cls(
+            client_id=required("B24_CLIENT_ID", "the application's client_id (local.… or app.…)"),
+            client_secret=required("B24_CLIENT_SECRET", "the application's client_secret"),
+            app_url=url("B24_APP_URL", required("B24_APP_URL", "the public base address of this app, https://…")),
+            secret_keys=keys,
+            database_url=chosen("DATABASE_URL", f"sqlite:///{instance_path / 'b24.sqlite3'}"),
+            files_url=chosen("FILES_URL", (instance_path / "files").as_uri()),
+            queue_url=queue_url if queue_url == EMBEDDED else url("QUEUE_URL", queue_url, schemes=("redis", "rediss")),
+            oauth_url=url("B24_OAUTH_URL", chosen("B24_OAUTH_URL", OAUTH_URL)),
+            js_url=chosen("B24_JS_URL", JS_URL),
+        )
+        url("B24_JS_URL", settings.js_url)
+        if faults:
+            raise SettingsError("The settings are not complete:\n" + "\n".join(f"  {fault}" for fault in faults))
+        return settings

@@ -1,0 +1,129 @@
+"""The database: one engine for the process, its transactions and its migrations."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from bizproc.errors import BizprocError
+
+BUSY_SECONDS = 30
+
+
+class DatabaseError(BizprocError):
+    """The database cannot be used as DATABASE_URL says."""
+
+
+class Database:
+    """Opens no connection before the first use.
+
+    Raises DatabaseError when the URL cannot be understood or its driver is missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+            if parsed.drivername == "postgresql":
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            if parsed.database and parsed.get_backend_name() == "sqlite":
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+        except ArgumentError:
+            raise DatabaseError("DATABASE_URL is no database address, such as postgresql://user@host/name") from None
+        except (NoSuchModuleError, ModuleNotFoundError) as error:
+            raise DatabaseError(f"DATABASE_URL names a database whose driver is not installed: {error}") from None
+        except OSError as error:
+            raise DatabaseError(f"The folder of the SQLite file cannot be made: {error}") from None
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        if self.is_sqlite:
+            _prepare_sqlite(self.engine)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that only reads."""
+        with Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that is committed when the block ends and rolled back when it raises."""
+        with (
+            self.engine.connect().execution_options(begins="IMMEDIATE") as connection,
+            Session(connection) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def upgrade(self) -> None:
+        """Apply the migrations that are missing.
+
+        Raises DatabaseError when the database cannot be reached.
+        """
+        try:
+            with self.engine.connect().execution_options(begins="IMMEDIATE") as connection, connection.begin():
+                command.upgrade(_alembic(connection), "head")
+        except SQLAlchemyError as error:
+            raise unreachable(error) from None
+
+    def downgrade(self, revision: str) -> None:
+        """Take migrations back down to a revision, ``base`` for all."""
+        with self.engine.connect().execution_options(begins="IMMEDIATE") as connection, connection.begin():
+            command.downgrade(_alembic(connection), revision)
+
+    def pending(self) -> bool:
+        """Whether migrations are missing.
+
+        Raises DatabaseError when the database cannot be reached.
+        """
+        try:
+            with self.engine.connect() as connection:
+                current = MigrationContext.configure(connection).get_current_revision()
+        except SQLAlchemyError as error:
+            raise unreachable(error) from None
+        return current != ScriptDirectory.from_config(_alembic(None)).get_current_head()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def unreachable(error: SQLAlchemyError) -> DatabaseError:
+    """Says why without the address, which may hold a password."""
+    cause = getattr(error, "orig", None) or error
+    return DatabaseError(
+        f"The database cannot be used: {type(cause).__name__}. Check DATABASE_URL, and that the server is running."
+    )
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    # SQLAlchemy's documented way to keep transactions in its own hands with the sqlite3 module. A transaction that will
+    # write takes the lock at its start: one that begins by reading is refused at once when another has written since.
+    @event.listens_for(engine, "connect")
+    def connected(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout = {BUSY_SECONDS * 1000}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begins(connection: Connection) -> None:
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begins', 'DEFERRED')}")
+
+
+def _alembic(connection: Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "bizproc.storage:migrations")
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,159 @@
+"""The tables. Migrations lie beside; a test holds that both agree."""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class UtcDateTime(TypeDecorator[dt.datetime]):
+    """An aware datetime. SQLite keeps no zone, so both sides hold UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, _dialect: Any) -> dt.datetime | None:
+        return value and value.astimezone(dt.UTC)
+
+    def process_result_value(self, value: dt.datetime | None, _dialect: Any) -> dt.datetime | None:
+        return value and (value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC))
+
+
+class Table(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {dt.datetime: UtcDateTime, bytes: LargeBinary}  # noqa: RUF012 - SQLAlchemy's declaration
+
+
+class InstallationRow(Table):
+    """This app in one portal.
+
+    access_token, refresh_token: encrypted; of the user who installed the app last
+    application_token_hash: keyed, since it is only ever compared
+    app_host: under which host the portal opened this app
+    register_due_at: when the activities are to be registered (again), null when that is done
+    """
+
+    __tablename__ = "installations"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    member_id: Mapped[str] = mapped_column(String(64), unique=True)
+    domain: Mapped[str] = mapped_column(String(255))
+    client_endpoint: Mapped[str] = mapped_column(String(1000))
+    server_endpoint: Mapped[str] = mapped_column(String(1000))
+    edition: Mapped[str] = mapped_column(String(8))
+    status: Mapped[str] = mapped_column(String(8))
+    scope: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(String(8))
+    app_host: Mapped[str] = mapped_column(String(255))
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    access_token: Mapped[bytes | None]
+    refresh_token: Mapped[bytes | None]
+    token_expires_at: Mapped[dt.datetime | None]
+    application_token_hash: Mapped[bytes | None]
+    payment_expired: Mapped[bool]
+    installed_at: Mapped[dt.datetime]
+    uninstalled_at: Mapped[dt.datetime | None]
+    register_due_at: Mapped[dt.datetime | None] = mapped_column(index=True)
+    register_attempts: Mapped[int]
+    register_error: Mapped[str | None] = mapped_column(Text)
+
+
+class RegistrationRow(Table):
+    """What happened when one definition was last sent to one portal.
+
+    action: ``added``, ``updated`` or ``refused``; error: the portal's words when refused
+    """
+
+    __tablename__ = "registrations"
+    __table_args__ = (UniqueConstraint("installation_id", "code"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    installation_id: Mapped[int] = mapped_column(ForeignKey("installations.id", ondelete="CASCADE"))
+    code: Mapped[str] = mapped_column(String(128))
+    kind: Mapped[str] = mapped_column(String(8))
+    action: Mapped[str] = mapped_column(String(8))
+    error: Mapped[str | None] = mapped_column(Text)
+    sent_at: Mapped[dt.datetime]
+
+
+class RunRow(Table):
+    """One callback's life.
+
+    raw: the callback as it came, encrypted
+    state: ``received``, ``running``, ``answering``, ``closed``
+    outcome: ``succeeded`` or ``failed``, null before; error: why it failed, for a person
+    result: the answer, encrypted JSON; stored before it is sent
+    due_at: before this nobody may claim the run: a lease while somebody works on it, a pause after a failed answer
+    handed_at: when it was last given to the queue
+    claim: counts the claims, so that who lost its lease cannot store anything any more
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("installation_id", "event_hash"),
+        Index("ix_runs_state_due_at", "state", "due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    installation_id: Mapped[int] = mapped_column(ForeignKey("installations.id", ondelete="CASCADE"))
+    event_hash: Mapped[bytes]
+    code: Mapped[str] = mapped_column(String(255))
+    raw: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(16))
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    error: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[bytes | None]
+    due_at: Mapped[dt.datetime]
+    handed_at: Mapped[dt.datetime]
+    claim: Mapped[int] = mapped_column(Integer)
+    answer_attempts: Mapped[int] = mapped_column(Integer)
+    received_at: Mapped[dt.datetime]
+    started_at: Mapped[dt.datetime | None]
+    finished_at: Mapped[dt.datetime | None]
+    answered_at: Mapped[dt.datetime | None]
+
+
+class CounterRow(Table):
+    """The last number given by one portal's counter."""
+
+    __tablename__ = "counters"
+
+    installation_id: Mapped[int] = mapped_column(ForeignKey("installations.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    last: Mapped[int] = mapped_column(BigInteger)
+
+
+class CounterNumberRow(Table):
+    """The number that one run got, so that it gets the same when it is repeated."""
+
+    __tablename__ = "counter_numbers"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
