@@ -1,0 +1,221 @@
+"""b24pysdk, carried over this app's own connections.
+
+What is changed, as measured on 1.3.2: addresses come from the proven endpoints with their scheme, connections are
+kept, redirects are not followed, a refresh goes through whoever keeps the tokens, and no error holds an address with a
+secret.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from b24pysdk import BitrixApp, BitrixToken
+from b24pysdk.api.requesters import BitrixAPIRequester, BitrixOAuthRequester
+from b24pysdk.client import BaseClient
+from b24pysdk.errors import BitrixAPIError, BitrixRequestError, BitrixResponseError, BitrixSDKException
+
+from bizproc.errors import BizprocError
+
+CONNECT_SECONDS = 5
+ANSWER_SECONDS = 30
+TRIES = 4
+"""With pauses of 1, 2 and 4 s between, as PROTOCOL.md section 5 asks."""
+
+SdkError = BitrixSDKException
+Client = BaseClient
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """An access token and, unless the portal gave none, its refresh token."""
+
+    access: str
+    refresh: str | None
+    expires_at: dt.datetime
+
+
+class PortalRefused(BizprocError):
+    """The OAuth server or a portal answered something else than hoped for; ``code`` is its error code, if any."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def error_code(error: SdkError) -> str:
+    """The portal's error code, in upper case; empty when there was no answer. Sources disagree on texts and status
+    (PROTOCOL.md section 5), so only this decides."""
+    if not isinstance(error, BitrixAPIError):
+        return ""
+    return str(error.json_response.get("error", "")).upper()
+
+
+def described(error: SdkError) -> str:
+    """The error for a person."""
+    if isinstance(error, BitrixAPIError):
+        words = error.json_response.get("error_description") or ""
+        return f"{error_code(error)}: {words}" if words else error_code(error)
+    if isinstance(error, BitrixRequestError):
+        return str(error.__cause__ or type(error).__name__)
+    if isinstance(error, BitrixResponseError):
+        return f"an answer with status {error.response.status_code} that is no JSON"
+    return type(error).__name__
+
+
+class Connections:
+    """The kept connections of this process; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._session = requests.Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = requests.adapters.HTTPAdapter(pool_connections=100, pool_maxsize=32)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def send(self, method: str, url: str, **how: Any) -> requests.Response:
+        """Raises requests.RequestException without the address's query, which can hold the client secret."""
+        try:
+            return self._session.request(
+                method, url, timeout=(CONNECT_SECONDS, ANSWER_SECONDS), allow_redirects=False, **how
+            )
+        except requests.Timeout:
+            raise requests.Timeout(f"{_host(url)} did not answer in time") from None
+        except requests.RequestException as error:
+            raise requests.ConnectionError(f"{_host(url)} cannot be reached: {_cause(error)}") from None
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def _cause(error: BaseException) -> str:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return type(reason or error).__name__
+
+
+class _Requester(BitrixAPIRequester):
+    def __init__(self, connections: Connections, url: str, params: Mapping[str, Any]) -> None:
+        super().__init__(url, params=dict(params), max_retries=TRIES, initial_retry_delay=1)
+        self.connections = connections
+
+    def _request(self) -> requests.Response:
+        return self.connections.send("POST", self._url, json=self._params, headers=self._headers)
+
+    @property
+    def _retry_timeout(self) -> float:
+        return float(2 ** (self._used_retries - 1))
+
+
+class _OAuthRequester(BitrixOAuthRequester):
+    def __init__(self, app: "PortalApp") -> None:
+        super().__init__(app, max_retries=TRIES, initial_retry_delay=1)
+        self.app = app
+
+    def _request(self, url: str, params: Mapping[str, Any]) -> requests.Response:
+        # The SDK names its own server: only the path is taken.
+        address = self.app.oauth_url + urlsplit(url).path
+        return self.app.connections.send("GET", address, params=params, headers=self._headers)
+
+    @property
+    def _retry_timeout(self) -> float:
+        return float(2 ** (self._used_retries - 1))
+
+
+class PortalApp(BitrixApp):
+    """This application at the operator's OAuth server, whatever server a request names."""
+
+    def __init__(self, *, client_id: str, client_secret: str, oauth_url: str, connections: Connections) -> None:
+        super().__init__(client_id=client_id, client_secret=client_secret)
+        self.oauth_url = oauth_url
+        self.connections = connections
+
+    def refreshed(self, refresh_token: str) -> Tokens:
+        """Both new tokens; the old ones no longer work.
+
+        Raises SdkError, and PortalRefused when the answer has no tokens in it.
+        """
+        # The SDK's own reading refuses an answer whose status it does not know; statuses come and go (PROTOCOL.md 1).
+        answer = _OAuthRequester(self).refresh_oauth_token(refresh_token)
+        try:
+            return Tokens(
+                access=str(answer["access_token"]),
+                refresh=str(answer["refresh_token"]),
+                expires_at=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=int(answer["expires_in"])),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise PortalRefused("The OAuth server's answer to a refresh has no tokens in it.") from None
+
+    def app_info(self, access_token: str) -> dict[str, Any]:
+        """The raw ``result`` of ``app.info``, whose shape nobody could confirm (PROTOCOL.md section 3).
+
+        Raises SdkError.
+        """
+        result = _OAuthRequester(self).get_app_info(access_token).get("result")
+        return dict(result) if isinstance(result, dict) else {}
+
+
+@dataclass(frozen=True)
+class BatchAnswer:
+    """What each command of a batch gave, by the command's name; one that failed is in ``errors`` alone, as an object
+    with ``error`` and ``error_description``."""
+
+    results: dict[str, Any]
+    errors: dict[str, dict[str, Any]]
+
+
+class PortalToken(BitrixToken):
+    """The token with which one portal is called.
+
+    endpoint: the proven ``client_endpoint``
+    renew: gives tokens that work in the place of this access token; may raise SdkError
+    """
+
+    _AUTO_CHANGED_DOMAIN = False
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        tokens: Tokens,
+        app: PortalApp,
+        renew: Callable[[str], Tokens],
+    ) -> None:
+        super().__init__(
+            domain=_host(endpoint),
+            auth_token=tokens.access,
+            refresh_token=tokens.refresh or "",  # never None: whether it can be renewed is renew's to say
+            expires=tokens.expires_at,
+            bitrix_app=app,
+        )
+        self._endpoint = endpoint if endpoint.endswith("/") else f"{endpoint}/"
+        self._connections = app.connections
+        self._renew = renew
+
+    def call_method(self, api_method: str, params: dict[str, Any] | None = None, *_: Any, **__: Any) -> dict[str, Any]:
+        """One REST call, the batch included; an expired token is renewed once. Raises SdkError."""
+
+        def call() -> dict[str, Any]:
+            url = f"{self._endpoint}{api_method}.json"
+            return _Requester(self._connections, url, {**(params or {}), "auth": self.auth_token}).call()
+
+        return self._execute_with_retries(call)
+
+    def batch(self, commands: Mapping[str, tuple[str, dict[str, Any]]]) -> BatchAnswer:
+        """At most 50 calls in one. Raises SdkError when the batch as a whole fails."""
+        methods: dict[str | int, tuple[str, dict[str, Any] | None]] = {
+            name: (*command,) for name, command in commands.items()
+        }
+        answer: Any = self.call_batch(methods=methods)["result"]
+        # PHP encodes an empty array as a list (PROTOCOL.md section 5).
+        return BatchAnswer(results=dict(answer["result"] or {}), errors=dict(answer["result_error"] or {}))
+
+    def refresh_and_set_oauth_token(self, **_: Any) -> None:
+        tokens = self._renew(self.auth_token)
+        self.auth_token, self.expires = tokens.access, tokens.expires_at
