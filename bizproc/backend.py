@@ -1,0 +1,89 @@
+"""All rooms of one running app, wired together."""
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from bizproc.definition.registry import Registry
+from bizproc.files import FileStore
+from bizproc.portal.b24 import Connections, PortalApp, Tokens
+from bizproc.portal.installations import Installation, Installations
+from bizproc.portal.proof import Proof
+from bizproc.registration.registration import Registration
+from bizproc.runs.execution import Execution
+from bizproc.runs.queue import Queue
+from bizproc.runs.runs import Runs
+from bizproc.runs.worker import AppWorker
+from bizproc.secrets import Secrets
+from bizproc.settings import Settings
+from bizproc.storage.database import Database
+
+PAGE_SECONDS = 3600
+
+
+class Backend:
+    """One app with its settings and its activities. Makes no connection until something is asked of it.
+
+    Raises BizprocError when a setting names something that cannot be used.
+    """
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        secrets = Secrets(settings.secret_keys)
+        self.settings = settings
+        self.registry = registry
+        self.database = Database(settings.database_url)
+        self.app = PortalApp(
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+            oauth_url=settings.oauth_url,
+            connections=Connections(),
+        )
+        self.installations = Installations(self.database, secrets, self.app)
+        self.registration = Registration(
+            self.database, [activity.definition for activity in registry], settings.app_url
+        )
+        self.files = FileStore(settings.files_url, secrets.link_keys, settings.app_url)
+        self.runs = Runs(self.database, secrets)
+        self.queue = Queue(settings.queue_url, embedded=settings.embedded)
+        self.worker = AppWorker(
+            self.database,
+            self.runs,
+            Execution(self.runs, self.installations, registry, self.files),
+            self.installations,
+            self.registration,
+            self.queue,
+            alone=settings.embedded,
+        )
+        self.queue.serve(self.worker)
+        self._pages = URLSafeTimedSerializer(secrets.link_keys, salt="page")
+
+    def install(
+        self, proof: Proof, tokens: Tokens, *, application_token: str, language: str, app_host: str
+    ) -> Installation:
+        """Store a proven installation and have its activities registered."""
+        installation = self.installations.install(
+            proof, tokens, application_token=application_token, language=language, app_host=app_host
+        )
+        self.queue.send_register(installation.id)
+        return installation
+
+    def uninstall(self, installation: Installation, *, clean: bool) -> None:
+        self.installations.uninstall(installation, clean=clean)
+        if clean:
+            self.files.erase(installation.member_id)
+
+    def page_token(self, installation: Installation) -> str:
+        """Lets a page that was opened in a portal ask for what concerns that installation, for PAGE_SECONDS."""
+        return str(self._pages.dumps(installation.id))
+
+    def installation_of_page(self, page_token: str) -> Installation | None:
+        """None for a token that is forged or too old."""
+        try:
+            installation_id = self._pages.loads(page_token, max_age=PAGE_SECONDS)
+        except BadData:
+            return None
+        installation = self.installations.get(installation_id)
+        return installation if installation and installation.active else None
+
+    def close(self) -> None:
+        self.queue.stop()
+        self.app.connections.close()
+        self.database.close()

@@ -1,0 +1,140 @@
+"""The values of a step, from the texts of its callback to Python (PROTOCOL.md section 7)."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from bizproc.definition.given import Properties
+from bizproc.definition.properties import Property, python_type
+from bizproc.definition.values import User
+from bizproc.errors import BizprocError
+from bizproc.php import PhpArray, PhpValue
+
+Input = TypeVar("Input", bound=Properties)
+
+DATE_FORMATS = ("%d.%m.%Y", "%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y")
+TIME_FORMATS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
+
+
+class UnusableValues(BizprocError):
+    """Properties whose values do not fit the definition; the text names each."""
+
+
+def decode(properties: type[Input], given: PhpArray) -> Input:
+    """The step's values as the activity's own class.
+
+    A value that is missing or empty is the default, else None; a portal matches names without regard to case.
+    Raises UnusableValues with every property that does not fit.
+    """
+    by_name = {str(name).lower(): value for name, value in given.items()}
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for name, property_ in properties.__properties__.items():
+        texts = _texts(property_, by_name.get(property_.key.lower()))
+        try:
+            values[name] = _value(property_, texts)
+        except ValueError as error:
+            faults.append(f"{property_.key}: {error}")
+    if faults:
+        raise UnusableValues("; ".join(faults))
+    return properties(**values)
+
+
+def _value(property_: Property, texts: Sequence[str]) -> Any:
+    if not texts:
+        if property_.default is not None:
+            return list(property_.default) if property_.multiple else property_.default
+        if property_.required:
+            raise ValueError("is required, but empty")
+        return [] if property_.multiple else None
+    if property_.multiple:
+        return [_decoded(property_, each) for each in texts]
+    return _decoded(property_, texts[0])
+
+
+def _texts(property_: Property, value: PhpValue) -> list[str]:
+    """The values that are not empty: one text or none, or those of a list in any of its forms (``x[]``, ``x[0]``,
+    ``x``)."""
+    if isinstance(value, dict):
+        items = list(value.values())
+        # A select's value can come as the pair of its key and title.
+        if property_.type == "select" and not property_.multiple:
+            items = items[:1]
+        return [text for item in items for text in _texts(property_, item)]
+    text = "" if value is None else str(value)
+    return [text] if text.strip() else []
+
+
+def _decoded(property_: Property, text: str) -> Any:
+    wanted = python_type(property_.type)
+    if property_.type == "select" and text not in property_.options:
+        raise ValueError(f"{text!r} is no option; options are {', '.join(property_.options)}")
+    if wanted is bool:
+        return _boolean(text)
+    if wanted is int:
+        return _integer(text)
+    if wanted is float:
+        return _double(text)
+    if wanted is dt.datetime:
+        return _datetime(text)
+    if wanted is dt.date:
+        return _datetime(text).date()
+    if wanted is dt.time:
+        return _time(text)
+    return User(text) if wanted is User else text
+
+
+def _boolean(text: str) -> bool:
+    known = {"y": True, "1": True, "n": False, "0": False}
+    if text.strip().lower() not in known:
+        raise ValueError(f"{text!r} is neither Y nor N")
+    return known[text.strip().lower()]
+
+
+def _integer(text: str) -> int:
+    digits = re.sub(r"\s", "", text)
+    digits = re.sub(r"(?<=\d)[,.](?=\d{3}(?:[,.]|$))", "", digits)
+    if not re.fullmatch(r"[+-]?\d{1,4000}", digits):
+        raise ValueError(f"{text!r} is no whole number")
+    return int(digits)
+
+
+def _double(text: str) -> float:
+    """As typed by a person: ``1 000,5``. Of two separators the last is the decimal one, a single one always is."""
+    digits = re.sub(r"\s", "", text)
+    whole, separator, fraction = re.fullmatch(r"(.*?)(?:([,.])([^,.]*))?", digits, re.DOTALL).groups()  # type: ignore[union-attr]
+    number = re.sub("[,.]", "", whole) + (f".{fraction or 0}" if separator else "")
+    if not re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", number):
+        raise ValueError(f"{text!r} is no number")
+    return float(number)
+
+
+def _datetime(text: str) -> dt.datetime:
+    """Portals write dates in their own format, and the moment without a zone; now and then the seconds between it and
+    UTC follow in brackets."""
+    moment, _, offset = text.strip().partition(" [")
+    zone: dt.tzinfo = dt.UTC
+    if re.fullmatch(r"[+-]?\d{1,5}\]", offset):
+        zone = dt.timezone(dt.timedelta(seconds=int(offset[:-1])))
+    formats = [f"{date}{time}" for date in DATE_FORMATS for time in ("", *(f" {each}" for each in TIME_FORMATS))]
+    for each in formats:
+        try:
+            return dt.datetime.strptime(moment, each).replace(tzinfo=zone)
+        except ValueError:
+            continue
+    try:
+        parsed = dt.datetime.fromisoformat(moment)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date that is known here") from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)
+
+
+def _time(text: str) -> dt.time:
+    moment = text.strip().partition(" [")[0]
+    for each in TIME_FORMATS:
+        try:
+            return dt.datetime.strptime(moment, each).time()  # noqa: DTZ007 - a time of day has no zone
+        except ValueError:
+            continue
+    raise ValueError(f"{text!r} is no time of day")

@@ -1,0 +1,127 @@
+"""What workers do: run what they are handed, and look every other second for what was left behind."""
+
+import datetime as dt
+import logging
+import threading
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from bizproc.portal.b24 import PortalRefused, SdkError, described
+from bizproc.portal.installations import Installations
+from bizproc.registration.registration import Registration
+from bizproc.runs.execution import Execution
+from bizproc.runs.queue import Queue
+from bizproc.runs.runs import Runs
+from bizproc.storage.database import Database
+from bizproc.storage.tables import InstallationRow, now
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 2
+LONGEST_PAUSE = dt.timedelta(hours=1)
+REGISTER_LEASE = dt.timedelta(minutes=2)
+
+
+class AppWorker:
+    """The worker of this app.
+
+    alone: no other process works on the runs, so all that a former life of this one had begun is free
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        runs: Runs,
+        execution: Execution,
+        installations: Installations,
+        registration: Registration,
+        queue: Queue,
+        *,
+        alone: bool,
+    ) -> None:
+        self._database = database
+        self._runs = runs
+        self._execution = execution
+        self._installations = installations
+        self._registration = registration
+        self._queue = queue
+        self._alone = alone
+        self._stopping = threading.Event()
+        self._sweeper: threading.Thread | None = None
+
+    def run(self, run_id: int) -> None:
+        self._execution.work(run_id)
+
+    def register(self, installation_id: int) -> None:
+        """Register the activities of an installation that is due; a failure that may pass is tried again later."""
+        if not self._claim_registration(installation_id):
+            return
+        installation = self._installations.get(installation_id)
+        if installation is None or not installation.active:
+            return
+        error: str | None = None
+        due: dt.datetime | None = None
+        try:
+            self._registration.register(installation, self._installations.token(installation))
+        except PortalRefused as refused:
+            error = str(refused)
+        except SdkError as failed:
+            error = described(failed)
+            due = now() + min(dt.timedelta(seconds=2**installation.register_attempts), LONGEST_PAUSE)
+        if error:
+            logger.warning("%s: activities not registered: %s", installation.domain, error)
+        with self._database.writing() as session:
+            session.execute(
+                update(InstallationRow)
+                .where(InstallationRow.id == installation_id)
+                .values(
+                    register_due_at=due,
+                    register_error=error,
+                    register_attempts=installation.register_attempts + 1 if due else 0,
+                )
+            )
+
+    def start(self) -> None:
+        """Free what a former life left behind, and begin to sweep. Before any message is taken."""
+        self._stopping.clear()
+        if self._alone:
+            self._runs.orphan_all()
+        self._sweeper = threading.Thread(target=self._sweep_on, name="sweep", daemon=True)
+        self._sweeper.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._sweeper is not None:
+            self._sweeper.join()
+
+    def _sweep_on(self) -> None:
+        first = self._alone
+        while True:
+            try:
+                self._execution.renew_leases()
+                self._sweep(orphaned=first)
+                first = False
+            except SQLAlchemyError as error:
+                logger.warning("sweep: the database cannot be used: %s", type(error).__name__)
+            if self._stopping.wait(SWEEP_SECONDS):
+                return
+
+    def _sweep(self, *, orphaned: bool) -> None:
+        for run_id in self._runs.due(orphaned=orphaned):
+            self._queue.send_run(run_id)
+        with self._database.reading() as session:
+            due = select(InstallationRow.id).where(InstallationRow.register_due_at <= now())
+            installations = list(session.scalars(due))
+        for installation_id in installations:
+            self._queue.send_register(installation_id)
+
+    def _claim_registration(self, installation_id: int) -> bool:
+        with self._database.writing() as session:
+            claimed = session.execute(
+                update(InstallationRow)
+                .where(InstallationRow.id == installation_id, InstallationRow.register_due_at <= now())
+                .values(register_due_at=now() + REGISTER_LEASE)
+                .returning(InstallationRow.id)
+            )
+            return claimed.scalar() is not None
