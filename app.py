@@ -1,0 +1,43 @@
+"""The app: reads the settings, wires the rooms, nothing else."""
+
+import os
+from pathlib import Path
+
+import click
+from flask import Flask
+
+import activities
+from bizproc.backend import Backend
+from bizproc.definition.registry import discover
+from bizproc.errors import BizprocError
+from bizproc.settings import Settings
+from handlers import attach
+
+
+class CannotStart(click.ClickException):
+    """Why the app cannot start, for whoever starts it; Flask's commands show it without a stack trace."""
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The Flask app. ``settings``: None reads the environment.
+
+    Raises CannotStart.
+    """
+    app = Flask(__name__, instance_path=str(Path.cwd() / "instance"), static_folder=None, template_folder=None)
+    try:
+        settings = settings or Settings.from_environment(os.environ, Path(app.instance_path))
+        backend = Backend(settings, discover(activities))
+        if settings.embedded and backend.database.is_sqlite:
+            backend.database.upgrade()
+    except BizprocError as error:
+        raise CannotStart(str(error)) from None
+    attach(app, backend)
+    return app
+
+
+def serve() -> Flask:
+    """The Flask app for a WSGI server, which knows nothing of ClickException: exits with the message."""
+    try:
+        return create_app()
+    except CannotStart as error:
+        raise SystemExit(f"Error: {error.message}") from None

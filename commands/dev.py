@@ -1,0 +1,228 @@
+"""``flask dev``: the app against a development portal, on this machine alone."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+import requests
+
+ROOT = Path(__file__).parent.parent
+CODE = "save_document"
+DOCUMENT_TYPE = ["crm", "CCrmDocumentDeal", "DEAL"]
+PROPERTIES = {"docType": "pdf", "saveDoc": "Y", "Parameters": ["customer=Иван Müller", "subject=Deal 1188"]}
+PATIENCE_SECONDS = 30
+SHOWN_CHARACTERS = 140
+UNSHOWN = frozenset(("auth", "auth_id", "refresh_id", "application_token", "client_secret", "event_token", "time"))
+
+Found = TypeVar("Found")
+
+
+class StepFailed(click.ClickException):
+    """Which step failed, and why."""
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Stop after one process; the exit code tells whether all went well.")
+@click.option("--port", default=0, help="The development portal's port; any free one otherwise.")
+def dev(once: bool, port: int) -> None:
+    """Start a development portal and the app, install it there, and run one process."""
+    folder = Path.cwd() / "instance" / "dev"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with ExitStack() as running:
+        portal = running.enter_context(_portal(port, folder))
+        _step(1, "Development portal", portal["url"])
+        app_url = running.enter_context(_app(portal, folder))
+        _step(2, "App", app_url)
+        wire = Wire(portal["url"])
+
+        page = _ask(portal, "install", {"app_url": app_url})
+        if page["status"] != 200:
+            raise StepFailed(f"Step 3, install: the app answers {page['status']}.\n{_last(folder / 'app.log')}")
+        _wait(3, "install", lambda: CODE in _registered(portal) or None, folder)
+        _step(3, "Installed, activities registered", ", ".join(_registered(portal)))
+        wire.show()
+
+        started = {"code": CODE, "document_type": DOCUMENT_TYPE, "properties": PROPERTIES, "wait": True}
+        process = _ask(portal, "run", started)["processes"][0]
+        _step(4, "Process started", f"{process}: {CODE} on a deal")
+        finished = _wait(5, "process", lambda: _finished(portal, process), folder)
+        wire.show()
+        returned = {name: taken["value"] for name, taken in finished["returned"].items()}
+        if returned.get("error") or not returned.get("link"):
+            raise StepFailed(f"Step 5, process: the process goes on without a document: {returned or finished}")
+        _step(5, "Process answered", ", ".join(f"{name}={value}" for name, value in returned.items()))
+        document = _document(returned, folder)
+        _step(6, "Document made", f"{returned['link']}\n     {document}")
+        if not once:
+            click.echo("\nPortal and app stay up. Ctrl+C stops them.")
+            _stay()
+
+
+class Wire:
+    """Prints what went over the wire since it was last asked."""
+
+    def __init__(self, portal_url: str) -> None:
+        self._url = portal_url
+        self._shown = 0
+
+    def show(self) -> None:
+        for exchange in _get(f"{self._url}/_dev/log?since={self._shown}"):
+            self._shown = exchange["n"]
+            click.echo(click.style(f"    {_line(exchange)}", dim=True))
+
+
+def _line(exchange: dict[str, Any]) -> str:
+    ends = {"to_portal": "app → portal", "to_oauth": "app → OAuth ", "to_app": "portal → app"}
+    path = urlsplit(exchange["url"]).path
+    asked, answered = _short(exchange["request"]["parsed"]), _short(_read(exchange["answer"]))
+    took = f"{exchange['status'] or 'no answer'} in {exchange['ms']:.0f} ms"
+    return f"{ends[exchange['direction']]}  {exchange['method']} {path} {asked} ⇒ {took} {answered}".rstrip()
+
+
+def _read(answer: str) -> Any:
+    try:
+        return json.loads(answer)
+    except ValueError:
+        return answer
+
+
+def _short(body: Any) -> str:
+    """A body in one line, without the tokens, which would fill it."""
+    if isinstance(body, dict):
+        body = {name: value for name, value in body.items() if name.lower() not in UNSHOWN}
+        body = json.dumps(body, ensure_ascii=False) if body else ""
+    words = str(body or "").strip()
+    if words.startswith("<"):
+        return "<page>"
+    return words if len(words) <= SHOWN_CHARACTERS else f"{words[:SHOWN_CHARACTERS]}…"
+
+
+@contextmanager
+def _portal(port: int, folder: Path) -> Iterator[dict[str, Any]]:
+    command = [sys.executable, "-m", "devportal", "--port", str(port)]
+    with _process(command, folder / "portal.log", stdout=subprocess.PIPE) as process:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line:
+            raise StepFailed(f"Step 1, development portal: it did not start.\n{_last(folder / 'portal.log')}")
+        ready: dict[str, Any] = json.loads(line)
+        yield ready
+
+
+@contextmanager
+def _app(portal: dict[str, Any], folder: Path) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        settings = {
+            "B24_CLIENT_ID": portal["client_id"],
+            "B24_CLIENT_SECRET": portal["client_secret"],
+            "B24_APP_URL": url,
+            "B24_SECRET_KEY": secrets.token_urlsafe(32),
+            "B24_OAUTH_URL": portal["oauth_url"],
+            "B24_JS_URL": f"{portal['url']}/api/v1/",
+            "DATABASE_URL": f"sqlite:///{folder / 'b24.sqlite3'}",
+            "FILES_URL": (folder / "files").as_uri(),
+            "QUEUE_URL": "embedded",
+        }
+        bind = f"fd://{server.fileno()}"
+        command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--bind", bind]
+        with _process(command, folder / "app.log", env=os.environ | settings, pass_fds=[server.fileno()]) as process:
+
+            def ready() -> bool | None:
+                if process.poll() is not None:
+                    raise StepFailed(f"Step 2, app: it did not start.\n{_last(folder / 'app.log')}")
+                try:
+                    return requests.get(f"{url}/readyz", timeout=5).ok or None
+                except requests.RequestException:
+                    return None
+
+            _wait(2, "app", ready, folder)
+            yield url
+
+
+@contextmanager
+def _process(command: list[str], log: Path, **how: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process that ends with the block; its messages go to a file."""
+    with log.open("w") as messages:
+        process = subprocess.Popen(  # noqa: S603 - the commands are ours
+            command, cwd=ROOT, stderr=messages, text=True, **({"stdout": messages} | how)
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def _registered(portal: dict[str, Any]) -> list[str]:
+    return [record["CODE"] for record in _get(f"{portal['url']}/_dev/state")["stored"]]
+
+
+def _finished(portal: dict[str, Any], process: str) -> dict[str, Any] | None:
+    state: dict[str, Any] = _get(f"{portal['url']}/_dev/process/{process}?wait=1")
+    return state if state["status"] != "waiting" else None
+
+
+def _document(returned: dict[str, Any], folder: Path) -> Path:
+    """Load the document by its link, as a person would, and find where it is kept."""
+    answer = requests.get(returned["link"], timeout=PATIENCE_SECONDS)
+    kept = [path for path in (folder / "files").rglob(returned["name"]) if path.read_bytes() == answer.content]
+    if not answer.ok or not kept:
+        raise StepFailed(f"Step 6, document: its link answers {answer.status_code}.")
+    return kept[0].relative_to(Path.cwd())
+
+
+def _ask(portal: dict[str, Any], control: str, what: dict[str, Any]) -> dict[str, Any]:
+    answer = requests.post(f"{portal['url']}/_dev/{control}", json=what, timeout=PATIENCE_SECONDS)
+    if not answer.ok:
+        raise StepFailed(f"The development portal refused {control}: {answer.text}")
+    parsed: dict[str, Any] = answer.json()
+    return parsed
+
+
+def _get(url: str) -> Any:
+    return requests.get(url, timeout=PATIENCE_SECONDS).json()
+
+
+def _wait(number: int, step: str, found: Callable[[], Found | None], folder: Path) -> Found:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if (result := found()) is not None:
+            return result
+        time.sleep(0.05)
+    raise StepFailed(
+        f"Step {number}, {step}: nothing came of it within {PATIENCE_SECONDS} s.\n{_last(folder / 'app.log')}"
+    )
+
+
+def _last(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else ""
+
+
+def _step(number: int, what: str, result: str) -> None:
+    click.echo(f"{number}.  {click.style(what, bold=True)}  {result}")
+
+
+def _stay() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        click.echo()

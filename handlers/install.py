@@ -1,0 +1,188 @@
+"""The pages that a portal opens: the install page and the app's own (PROTOCOL.md section 2)."""
+
+import datetime as dt
+import logging
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy import select
+from werkzeug.exceptions import Forbidden
+
+from bizproc.definition.text import LocalizedText, t
+from bizproc.php import PhpArray
+from bizproc.portal.b24 import PortalRefused, Tokens
+from bizproc.portal.installations import Installation
+from bizproc.portal.proof import prove
+from bizproc.runs.callback import number, text
+from bizproc.storage.tables import RegistrationRow
+from handlers import backend
+from handlers.forms import UnreadableForm, form
+from handlers.pages import origin, page
+from handlers.refusals import refusal
+
+logger = logging.getLogger(__name__)
+blueprint = Blueprint("install", __name__, template_folder="templates")
+
+TEXTS = {
+    "title": t(en="Activities", de="Aktivitäten", ru="Действия"),
+    "installing": t(
+        en="The activities are being registered in your portal.",
+        de="Die Aktivitäten werden in Ihrem Portal angemeldet.",
+        ru="Действия регистрируются на вашем портале.",
+    ),
+    "installed": t(
+        en="Done. You find the activities in the designer of your business processes.",
+        de="Fertig. Sie finden die Aktivitäten im Designer Ihrer Geschäftsprozesse.",
+        ru="Готово. Действия доступны в дизайнере бизнес-процессов.",
+    ),
+    "partly": t(
+        en="Done, but the portal refused some activities.",
+        de="Fertig, aber das Portal hat einige Aktivitäten abgelehnt.",
+        ru="Готово, но портал отклонил некоторые действия.",
+    ),
+    "failed": t(
+        en="The activities could not be registered.",
+        de="Die Aktivitäten konnten nicht angemeldet werden.",
+        ru="Не удалось зарегистрировать действия.",
+    ),
+    "lost": t(
+        en="The app does not answer. Reload the page in a moment.",
+        de="Die App antwortet nicht. Laden Sie die Seite gleich noch einmal.",
+        ru="Приложение не отвечает. Обновите страницу через минуту.",
+    ),
+    "introduction": t(
+        en="This app adds steps to the designer of your business processes.",
+        de="Diese App ergänzt den Designer Ihrer Geschäftsprozesse um Schritte.",
+        ru="Приложение добавляет шаги в дизайнер бизнес-процессов.",
+    ),
+    "waiting": t(en="waiting", de="wartet", ru="ожидает"),
+    "added": t(en="added", de="hinzugefügt", ru="добавлено"),
+    "updated": t(en="up to date", de="aktuell", ru="обновлено"),
+    "refused": t(en="refused", de="abgelehnt", ru="отклонено"),
+    "activity": t(en="Activity", de="Aktivität", ru="Действие"),
+    "robot": t(en="Automation rule", de="Automatisierungsregel", ru="Робот"),
+}
+NOT_PROVEN = t(
+    en="The portal could not be confirmed, so nothing was installed. Open the app from your portal once more.",
+    de="Das Portal konnte nicht bestätigt werden, es wurde nichts installiert. Öffnen Sie die App noch einmal aus Ihrem"
+    " Portal.",
+    ru="Не удалось подтвердить портал, установка не выполнена. Откройте приложение на портале ещё раз.",
+)
+
+
+@blueprint.get("/install")
+@blueprint.get("/")
+def visited() -> Response:
+    """For people and for the publisher console, which asks with HEAD whether the address is there."""
+    return refusal(200, "This is an app for Bitrix24. It is opened from a portal.")
+
+
+@blueprint.post("/install")
+def install() -> Response:
+    """Install or install again, whatever is already there: the portal may have wiped everything."""
+    try:
+        installation = _installed(form())
+    except (PortalRefused, UnreadableForm) as error:
+        return _refused(error)
+    return _page(installation, "install.html")
+
+
+@blueprint.post("/")
+def main() -> Response:
+    """The app's own page, which also installs in a portal that is not known yet."""
+    try:
+        fields = form()
+        installation = backend().installations.find(text(fields, "member_id"))
+        known = installation is not None and installation.active
+        if installation is None or not known or not _has_token(installation, fields):
+            return _page(_installed(fields), "install.html")
+    except (PortalRefused, UnreadableForm) as error:
+        return _refused(error)
+    return _page(installation, "main.html")
+
+
+@blueprint.get("/install/progress")
+def progress() -> dict[str, Any]:
+    """``state`` of the registration (``running``, ``done``, ``partly``, ``failed``), ``activities``, ``error``."""
+    scheme, _, page_token = request.headers.get("Authorization", "").partition(" ")
+    installation = backend().installation_of_page(page_token) if scheme == "Bearer" else None
+    if installation is None:
+        raise Forbidden
+    activities = _activities(installation)
+    if installation.register_error:
+        state = "failed"
+    elif installation.register_due_at is not None:
+        state = "running"
+    else:
+        state = "partly" if any(each["action"] == "refused" for each in activities) else "done"
+    return {"state": state, "activities": activities, "error": installation.register_error}
+
+
+def _installed(fields: PhpArray) -> Installation:
+    """Raises PortalRefused for an install POST that the OAuth server does not confirm."""
+    lives = dt.timedelta(seconds=number(fields, "AUTH_EXPIRES") or 3600)
+    tokens = Tokens(text(fields, "AUTH_ID"), text(fields, "REFRESH_ID") or None, dt.datetime.now(dt.UTC) + lives)
+    application_token = text(fields, "APPLICATION_TOKEN")
+    if not tokens.access or not application_token:
+        raise PortalRefused("the form is not the one with which a portal opens an app")
+    proof = prove(backend().app, tokens.access)
+    if proof.member_id != text(fields, "member_id"):
+        raise PortalRefused("the form names another portal than its token is of")
+    return backend().install(
+        proof, tokens, application_token=application_token, language=_language(), app_host=request.host
+    )
+
+
+def _has_token(installation: Installation, fields: PhpArray) -> bool:
+    return backend().installations.proves(installation, text(fields, "APPLICATION_TOKEN"))
+
+
+def _refused(error: Exception) -> Response:
+    logger.warning("install refused: %s", error)
+    return refusal(403, NOT_PROVEN.shown_in(_language()), language=_language())
+
+
+def _page(installation: Installation, template: str) -> Response:
+    language = _language() or installation.language
+    return page(
+        template,
+        portal=origin(installation.client_endpoint),
+        language=language,
+        texts={name: words.shown_in(language) for name, words in TEXTS.items()},
+        activities=_activities(installation),
+        page_token=backend().page_token(installation),
+        progress_url=url_for("install.progress"),
+    )
+
+
+def _language() -> str:
+    """The language in which the portal opened the page."""
+    asked = request.args.get("LANG", "").lower()
+    return asked if asked.isalpha() and len(asked) == 2 else ""
+
+
+def _activities(installation: Installation) -> list[dict[str, str]]:
+    """The app's activities, with what the portal holds of each."""
+    language = _language() or installation.language
+    with backend().database.reading() as session:
+        rows = session.scalars(select(RegistrationRow).where(RegistrationRow.installation_id == installation.id))
+        sent = {row.code: row for row in rows if row.sent_at >= installation.installed_at}
+    shown = []
+    for activity in backend().registry:
+        definition = activity.definition
+        row = sent.get(definition.code)
+        shown.append(
+            {
+                "code": definition.code,
+                "kind": definition.kind,
+                "name": definition.name.shown_in(language),
+                "description": _words(definition.description, language),
+                "action": row.action if row else "waiting",
+                "error": (row.error or "") if row else "",
+            }
+        )
+    return shown
+
+
+def _words(localized: LocalizedText | None, language: str) -> str:
+    return localized.shown_in(language) if localized else ""

@@ -1,0 +1,23 @@
+"""What a caller is told when a request fails: never more than they need."""
+
+from flask import Blueprint, Response
+from werkzeug.exceptions import HTTPException
+
+from handlers.pages import page
+
+blueprint = Blueprint("refusals", __name__)
+
+
+def refusal(status: int, message: str, *, portal: str = "", language: str = "en") -> Response:
+    """A page with a message for a person."""
+    response = page("refusal.html", portal=portal, language=language, message=message)
+    response.status_code = status
+    return response
+
+
+@blueprint.app_errorhandler(HTTPException)
+def failed(error: HTTPException) -> HTTPException | tuple[str, int]:
+    """Plain text: these are answers to programs, and say no more than the status does."""
+    if error.code is None or error.response is not None:
+        return error
+    return f"{error.code} {error.name}\n", error.code

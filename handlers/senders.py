@@ -1,0 +1,29 @@
+"""Whether a request is from the portal it says it is from."""
+
+import logging
+
+from werkzeug.exceptions import Forbidden
+
+from bizproc.portal.installations import Installation
+from bizproc.runs.callback import Sender
+from handlers import backend
+
+logger = logging.getLogger(__name__)
+
+
+def proven(sender: Sender, what: str) -> Installation:
+    """The installation of a sender who has its application token (PROTOCOL.md section 3).
+
+    Raises Forbidden, and tells the reason to the log alone.
+    """
+    installation = backend().installations.find(sender.member_id) if sender.member_id else None
+    if installation is None:
+        reason = "unknown member id"
+    elif not installation.active:
+        reason = "the app is not installed there any more"
+    elif not backend().installations.proves(installation, sender.application_token):
+        reason = "wrong application token"
+    else:
+        return installation
+    logger.warning("%s refused: %s (member id %.64r)", what, reason, sender.member_id)
+    raise Forbidden
