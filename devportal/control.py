@@ -1,0 +1,407 @@
+"""The control API, `/_dev/...`: JSON, loopback only. Described call by call in `docs/devportal.md`."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from typing import Any, Final, get_args
+from urllib.parse import urlsplit
+
+from bizproc.definition.filters import Edition, shown
+from bizproc.php import parse_str, to_int, to_json, to_text
+from devportal import lifecycle, steps
+from devportal.app_client import Reply
+from devportal.cloud import Cloud
+from devportal.errors import RestError
+from devportal.faults import FaultsError
+from devportal.portal import ADMIN, EMPLOYEE, Portal
+from devportal.process import Process
+from devportal.rules import check_document_type
+from devportal.wire import Request, Response, json_response
+
+PREFIX: Final = "/_dev/"
+MAX_COUNT: Final = 10_000
+MAX_WAIT: Final = 60.0
+
+
+class ControlError(ValueError):
+    """A wrong control call; its text is one line for a person."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Arguments:
+    """The arguments of one control call, read with their types."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self._read: set[str] = {"portal"}
+
+    def _get(self, name: str, default: Any, types: tuple[type, ...], wanted: str) -> Any:
+        self._read.add(name)
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise ControlError(f"{name}: must be {wanted}")
+        return value
+
+    def text(self, name: str, default: str = "") -> str:
+        return str(self._get(name, default, (str,), "a text"))
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self._get(name, default, (bool, int), "true or false")
+        if value not in (0, 1):
+            raise ControlError(f"{name}: must be true or false")
+        return bool(value)
+
+    def number(self, name: str, default: float, *, least: float = 0, most: float = 10**9) -> float:
+        value = self._get(name, default, (int, float), "a number")
+        if not least <= value <= most:
+            raise ControlError(f"{name}: must be {least:g} to {most:g}")
+        return float(value)
+
+    def whole(self, name: str, default: int, *, least: int = 0, most: int = 10**9) -> int:
+        value = self._get(name, default, (int,), "a whole number")
+        if not least <= value <= most:
+            raise ControlError(f"{name}: must be {least} to {most}")
+        return int(value)
+
+    def object(self, name: str) -> dict[str, Any]:
+        return dict(self._get(name, {}, (dict,), "an object"))
+
+    def any(self, name: str) -> Any:
+        self._read.add(name)
+        return self._values.get(name)
+
+    def url(self, name: str, *, required: bool = True) -> str:
+        value = self.text(name)
+        if not value and not required:
+            return ""
+        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+            raise ControlError(f"{name}: must be an http or https URL, not {value[:100]!r}")
+        return value.rstrip("/")
+
+    def end(self) -> None:
+        """Refuse arguments that nobody asked for, which are most likely misspelt."""
+        unknown = sorted(set(self._values) - self._read)
+        if unknown:
+            raise ControlError(f"unknown {', '.join(unknown)}; known are {', '.join(sorted(self._read))}")
+
+
+def respond(cloud: Cloud, request: Request) -> Response:
+    """The answer to a control call. Errors are `{"error": text}`."""
+    try:
+        _require_local(request)
+        return json_response(_called(cloud, request))
+    except ControlError as error:
+        return json_response({"error": str(error)}, error.status)
+
+
+def _require_local(request: Request) -> None:
+    """No other machine, and no web page: a browser sends the page's Origin, and the name it asked for as Host."""
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    origin = urlsplit(request.headers.get("origin", "")).hostname
+    if not ip_address(request.client).is_loopback or not _is_loopback(host) or (origin and not _is_loopback(origin)):
+        raise ControlError("control calls are taken from this machine only", 403)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _called(cloud: Cloud, request: Request) -> Any:
+    name = request.path.removeprefix(PREFIX).strip("/")
+    if request.method == "GET":
+        values: dict[str, Any] = {
+            str(key): to_int(value) if to_text(value).isdecimal() else value
+            for key, value in parse_str(request.query).items()
+        }
+        if name.startswith("process/"):
+            values["id"], name = name.removeprefix("process/"), "process"
+        calls: Mapping[str, Callable[[Cloud, Portal, Arguments], Any]] = GET_CALLS
+    else:
+        values = _body(request)
+        calls = POST_CALLS
+    call = calls.get(name)
+    if call is None:
+        known = sorted([*(f"GET {PREFIX}{key}" for key in GET_CALLS), *(f"POST {PREFIX}{key}" for key in POST_CALLS)])
+        raise ControlError(f"no control call {request.method} {request.path}; there are {', '.join(known)}", 404)
+    return call(cloud, _portal(cloud, values), Arguments(values))
+
+
+def _body(request: Request) -> dict[str, Any]:
+    try:
+        values = json.loads(request.body or b"{}")
+    except (ValueError, RecursionError):
+        raise ControlError("the body must be JSON") from None
+    if not isinstance(values, dict):
+        raise ControlError("the body must be a JSON object")
+    return values
+
+
+def _portal(cloud: Cloud, values: Mapping[str, Any]) -> Portal:
+    number = values.get("portal", 1)
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= len(cloud.portals):
+        raise ControlError(f"portal: must be 1 to {len(cloud.portals)}")
+    return cloud.portals[number - 1]
+
+
+def _reset(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    arguments.end()
+    portal.reset()
+    cloud.tokens.take_back(portal.number, webhooks=True)
+    return {"reset": portal.number}
+
+
+def _token(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    admin, application = arguments.flag("admin", True), arguments.flag("application", True)
+    user_id = arguments.whole("user_id", ADMIN if admin else EMPLOYEE, least=1)
+    arguments.end()
+    if admin != cloud.is_admin(user_id):
+        raise ControlError(f"user_id: {ADMIN} is the administrator, all others are not")
+    grant = cloud.tokens.give(portal.number, user_id, cloud.application.client_id if application else None)
+    return {
+        "access_token": grant.access_token,
+        "refresh_token": grant.refresh_token,
+        "expires": None if grant.expires is None else int(grant.expires),
+        "user_id": user_id,
+        "admin": admin,
+        "member_id": portal.member_id,
+        "client_endpoint": portal.client_endpoint,
+    }
+
+
+def _expire_tokens(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    arguments.end()
+    cloud.tokens.expire(portal.number)
+    return {"expired": portal.number}
+
+
+def _state(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    arguments.end()
+    with portal.lock:
+        installation = portal.installation
+        return {
+            "portal": describe(cloud, portal),
+            "stored": [to_json(record) for record in portal.records.all()],
+            "placements": portal.records.placements(),
+            "processes": [_process_json(portal, process) for process in portal.processes.values()],
+            "deliveries": [delivery.as_json() for delivery in portal.deliveries],
+            "handlers": [
+                {"event": handler.event, "url": handler.url, "user_id": handler.user_id}
+                for handler in installation.handlers
+            ],
+            "installation": {
+                "installed": installation.installed,
+                "version": installation.version,
+                "application_token": portal.application_token(cloud.application),
+                "payment_expired": installation.payment_expired,
+            },
+        }
+
+
+def describe(cloud: Cloud, portal: Portal) -> dict[str, Any]:
+    """What one needs to know of a portal to work with it."""
+    return {
+        "portal": portal.number,
+        "url": portal.url,
+        "domain": portal.domain,
+        "client_endpoint": portal.client_endpoint,
+        "member_id": portal.member_id,
+        "edition": portal.edition,
+        "lang": portal.lang,
+        "date_format": portal.dates.date_format,
+        "oauth_url": cloud.oauth_url,
+        "client_id": cloud.application.client_id,
+    }
+
+
+def _process_json(portal: Portal, process: Process) -> dict[str, Any]:
+    deliveries = [delivery for delivery in portal.deliveries if delivery.number in process.deliveries]
+    return {
+        **process.as_json(),
+        "event_token": process.token.signed(portal.signing_key),
+        "delivery": [
+            {"id": delivery.number, "state": delivery.state, "status": delivery.status, "ms": delivery.ms}
+            for delivery in deliveries
+        ],
+    }
+
+
+def _process(_cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    id_, wait = arguments.text("id"), arguments.number("wait", 0, most=MAX_WAIT)
+    arguments.end()
+    with portal.lock:
+        process = portal.processes.get(id_)
+        if process is None:
+            raise ControlError(f"no process {id_!r} in portal {portal.number}", 404)
+        deadline = time.monotonic() + wait
+        while not _settled(portal, process) and (left := deadline - time.monotonic()) > 0:
+            portal.changed.wait(left)
+        return _process_json(portal, process)
+
+
+def _settled(portal: Portal, process: Process) -> bool:
+    """Whether nothing more will happen to it: it is over, and its callback is delivered or lost."""
+    return process.status != "waiting" and all(
+        delivery.state != "queued" for delivery in portal.deliveries if delivery.number in process.deliveries
+    )
+
+
+def _log(cloud: Cloud, _portal: Portal, arguments: Arguments) -> list[dict[str, Any]]:
+    since, limit = arguments.whole("since", 0), arguments.whole("limit", 2000)
+    arguments.end()
+    return [entry.as_json() for entry in cloud.log.since(since, limit)]
+
+
+def _filter(_cloud: Cloud, _portal: Portal, arguments: Arguments) -> dict[str, bool]:
+    filter_, document_type = arguments.any("filter"), arguments.any("document_type")
+    arguments.end()
+    if document_type is not None and (
+        not isinstance(document_type, list) or not all(isinstance(part, str) for part in document_type)
+    ):
+        raise ControlError("document_type: must be a list of texts, or null")
+    try:
+        return {edition: shown(filter_, document_type, edition) for edition in get_args(Edition)}
+    except ValueError as error:
+        raise ControlError(f"filter: {error}") from None
+
+
+def _reply_json(portal: Portal, reply: Reply) -> dict[str, Any]:
+    return {
+        "status": reply.status,
+        "headers": reply.headers,
+        "body": reply.body.decode("utf-8", "replace"),
+        "ms": reply.ms,
+        "error": reply.error,
+        "installed": portal.installation.installed,
+    }
+
+
+def _install(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    event_url = arguments.url("event_url", required=False)
+    app_url = arguments.url("app_url", required=not event_url)
+    arguments.end()
+    if event_url:
+        lifecycle.install_without_page(cloud, portal, event_url)
+        return {"installed": True}
+    return _reply_json(portal, lifecycle.install(cloud, portal, app_url))
+
+
+def _open(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    url = arguments.url("url", required=False) or f"{portal.installation.app_url}/"
+    placement, user_id = arguments.text("placement", "DEFAULT"), arguments.whole("user_id", ADMIN, least=1)
+    options = arguments.any("options")
+    arguments.end()
+    if url == "/":
+        raise ControlError("url: needed, as no application was installed by its URL")
+    return _reply_json(portal, lifecycle.open_page(cloud, portal, url, user_id, placement, options))
+
+
+def _update_app(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    stays_installed, new_token = arguments.flag("stays_installed", True), arguments.flag("new_token", False)
+    arguments.end()
+    lifecycle.update(cloud, portal, stays_installed=stays_installed, new_token=new_token)
+    return {"version": portal.installation.version, "installed": portal.installation.installed}
+
+
+def _uninstall(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    clean = arguments.flag("clean", False)
+    arguments.end()
+    lifecycle.uninstall(cloud, portal, clean=clean)
+    return {"installed": False}
+
+
+def _payment(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    expired = arguments.flag("expired", True)
+    arguments.end()
+    lifecycle.set_payment(cloud, portal, expired=expired)
+    return {"expired": expired}
+
+
+def _run(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, list[str]]:
+    document_type = arguments.any("document_type") or list(steps.DEFAULT_DOCUMENT_TYPE)
+    if not isinstance(document_type, list) or not all(isinstance(part, str) for part in document_type):
+        raise ControlError("document_type: must be a list of module, object and type")
+    try:
+        check_document_type(dict(enumerate(document_type)))
+    except RestError:
+        raise ControlError("document_type: must be a list of module, object and type") from None
+    code = arguments.text("code")
+    if not code:
+        raise ControlError("code: needed, of an activity or robot")
+    lists = arguments.text("lists", "[0]")
+    if lists not in get_args(steps.ListForm):
+        raise ControlError(f"lists: must be one of {', '.join(get_args(steps.ListForm))}")
+    user_id = arguments.whole("user_id", -1, least=-1)
+    order = steps.StepOrder(
+        code=code,
+        document_type=tuple(document_type),
+        document_id=arguments.text("document_id"),
+        properties=arguments.object("properties"),
+        wait=arguments.flag("wait", True),
+        timeout=arguments.number("timeout", 0, most=5 * 365 * 86_400),
+        user_id=None if user_id < 0 else user_id,
+        lists=lists,  # type: ignore[arg-type]
+    )
+    count = arguments.whole("count", 1, least=1, most=MAX_COUNT)
+    arguments.end()
+    return {"processes": [steps.run(cloud, portal, order).id for _ in range(count)]}
+
+
+def _terminate(_cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, str]:
+    id_ = arguments.text("process")
+    arguments.end()
+    process = portal.processes.get(id_)
+    if process is None:
+        raise ControlError(f"no process {id_!r} in portal {portal.number}", 404)
+    steps.terminate(portal, process)
+    return {"process": id_, "status": process.status}
+
+
+def _faults(_cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    described = {name: value for name in ("rest", "queue") if (value := arguments.any(name)) is not None}
+    arguments.end()
+    try:
+        with portal.lock:
+            portal.faults.replace(described)
+    except FaultsError as error:
+        raise ControlError(str(error)) from None
+    return described
+
+
+def _rename(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    arguments.end()
+    if cloud.rename is None:
+        raise ControlError("this portal cannot be renamed", 409)
+    cloud.rename(portal)
+    return describe(cloud, portal)
+
+
+GET_CALLS: Final[Mapping[str, Callable[[Cloud, Portal, Arguments], Any]]] = {
+    "state": _state,
+    "process": _process,
+    "log": _log,
+}
+
+POST_CALLS: Final[Mapping[str, Callable[[Cloud, Portal, Arguments], Any]]] = {
+    "reset": _reset,
+    "token": _token,
+    "expire-tokens": _expire_tokens,
+    "filter": _filter,
+    "install": _install,
+    "open": _open,
+    "update-app": _update_app,
+    "uninstall": _uninstall,
+    "payment": _payment,
+    "run": _run,
+    "terminate": _terminate,
+    "faults": _faults,
+    "rename": _rename,
+}

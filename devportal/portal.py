@@ -1,0 +1,152 @@
+"""One emulated portal: everything it holds."""
+
+import hashlib
+import secrets
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bizproc.definition.filters import Edition
+from devportal.dates import PortalDates
+from devportal.faults import Faults
+from devportal.limits import LeakyBucket, WorkingTime
+from devportal.process import Process
+from devportal.records import Records
+
+ADMIN: Final = 1
+EMPLOYEE: Final = 2
+MAX_DELIVERIES: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The one application that all portals know. `scope` is separated by commas, `status` one of L, F, D, T, P, S."""
+
+    client_id: str
+    client_secret: str
+    scope: str
+    status: str
+    code: str = "local.devportal"
+    name: str = "Application under development"
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        return frozenset(self.scope.split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class EventHandler:
+    """A handler bound by `event.bind`. `user_id` 0 is whoever causes the event."""
+
+    number: int
+    event: str
+    url: str
+    user_id: int
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One attempt of the queue server, and how it went.
+
+    Attributes:
+        kind: `callback`, or the name of an event.
+        form: the body as sent.
+        state: `queued`, `dropped` (by a fault), `delivered` (answered 2xx) or `failed`.
+        ms: milliseconds until the answer.
+    """
+
+    number: int
+    kind: str
+    url: str
+    form: str
+    process: str | None = None
+    state: str = "queued"
+    status: int | None = None
+    ms: float | None = None
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.number,
+            "kind": self.kind,
+            "url": self.url,
+            "form": self.form,
+            "process": self.process,
+            "state": self.state,
+            "status": self.status,
+            "ms": self.ms,
+            "error": self.error,
+        }
+
+
+@dataclass(slots=True)
+class Installation:
+    """What the portal knows of the installed application.
+
+    Attributes:
+        times: how often it was installed anew; part of the application token.
+        payment_expired: then the portal refuses its calls, and its steps fail.
+    """
+
+    installed: bool = False
+    times: int = 0
+    version: int = 1
+    app_url: str = ""
+    payment_expired: bool = False
+    handlers: list[EventHandler] = field(default_factory=list)
+
+
+class Portal:
+    """All state of one portal. Whoever reads or changes it holds `lock`; `changed` wakes those who wait for news."""
+
+    def __init__(
+        self, number: int, host: str, port: int, member_id: str, lang: str, edition: Edition, dates: PortalDates
+    ) -> None:
+        self.number = number
+        self.host = host
+        self.port = port
+        self.member_id = member_id
+        self.lang = lang
+        self.edition = edition
+        self.dates = dates
+        self.signing_key = secrets.token_bytes(32)
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.renamed = 0
+        self.installation = Installation()
+        self.reset()
+
+    def reset(self) -> None:
+        """An empty portal in which nothing is installed. Its address stays."""
+        with self.lock:
+            self.records = Records()
+            self.installation = Installation(times=self.installation.times)
+            self.processes: dict[str, Process] = {}
+            self.deliveries: deque[Delivery] = deque(maxlen=MAX_DELIVERIES)
+            self.faults = Faults()
+            self.buckets: dict[str, LeakyBucket] = {}
+            self.working_times: dict[str, WorkingTime] = {}
+
+    @property
+    def domain(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.domain}"
+
+    @property
+    def client_endpoint(self) -> str:
+        return f"{self.url}/rest/"
+
+    def application_token(self, application: Application) -> str:
+        """Made of member id, application and secret: it stays until the application is installed anew."""
+        made_of = f"{self.member_id}|{application.client_id}|{application.client_secret}|{self.installation.times}"
+        return hashlib.sha256(made_of.encode()).hexdigest()[:32]
+
+    def working_time(self, method: str) -> WorkingTime:
+        return self.working_times.setdefault(method, WorkingTime())
+
+    def bucket(self, client: str) -> LeakyBucket:
+        return self.buckets.setdefault(client, LeakyBucket())

@@ -1,0 +1,64 @@
+"""The queue server: delivers every callback and event once, whatever comes of it (PROTOCOL.md section 7)."""
+
+import itertools
+import queue
+import threading
+from typing import Final
+
+from devportal.app_client import AppClient, Pairs, encoded
+from devportal.portal import Delivery, Portal
+from devportal.scheduler import Scheduler
+
+WORKERS: Final = 16
+
+
+class QueueServer:
+    """Workers that deliver. There is no retry: a delivery that fails is gone."""
+
+    def __init__(self, client: AppClient, scheduler: Scheduler) -> None:
+        self._client = client
+        self._scheduler = scheduler
+        self._numbers = itertools.count(1)
+        self._waiting: queue.SimpleQueue[tuple[Portal, Delivery] | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"devportal-queue-{number}", daemon=True)
+            for number in range(WORKERS)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def send(self, portal: Portal, kind: str, url: str, pairs: Pairs, process: str | None = None) -> list[Delivery]:
+        """Take one message. More than one delivery comes of it only by a fault set in the portal."""
+        form = encoded(pairs)
+        with portal.lock:
+            faults, chance = portal.faults.queue, portal.faults
+            dropped = chance.hits(faults.drop)
+            deliveries = [
+                Delivery(next(self._numbers), kind, url, form, process)
+                for _ in range(2 if not dropped and chance.hits(faults.repeat) else 1)
+            ]
+            delay = faults.delay_seconds if chance.hits(faults.delay) else 0.0
+            portal.deliveries.extend(deliveries)
+            if dropped:
+                deliveries[0].state = "dropped"
+                return deliveries
+        for delivery in deliveries:
+            if delay:
+                self._scheduler.after(delay, lambda delivery=delivery: self._waiting.put((portal, delivery)))  # type: ignore[misc]
+            else:
+                self._waiting.put((portal, delivery))
+        return deliveries
+
+    def stop(self) -> None:
+        """Take no more; what is under way is left to itself."""
+        for _ in self._threads:
+            self._waiting.put(None)
+
+    def _work(self) -> None:
+        while (task := self._waiting.get()) is not None:
+            portal, delivery = task
+            reply = self._client.post(portal.number, delivery.url, delivery.form)
+            with portal.lock:
+                delivery.state = "delivered" if reply.ok else "failed"
+                delivery.status, delivery.ms, delivery.error = reply.status, reply.ms, reply.error
+                portal.changed.notify_all()
