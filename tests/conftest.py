@@ -1,0 +1,205 @@
+"""The real app against the development portal, over HTTP."""
+
+import os
+import secrets
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import requests
+from flask import Flask
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+from werkzeug.serving import make_server
+
+from bizproc.backend import Backend
+from bizproc.definition.registry import discover
+from bizproc.settings import Settings
+from devportal.options import Options
+from devportal.server import RunningPortal, start
+from handlers import attach
+from tests import shelf
+
+DEAL = ["crm", "CCrmDocumentDeal", "DEAL"]
+PATIENCE_SECONDS = 20
+Found = TypeVar("Found")
+
+
+def eventually(found: Callable[[], Found | None], patience: float = PATIENCE_SECONDS) -> Found:
+    """Ask until the answer is neither None nor False."""
+    deadline = time.monotonic() + patience
+    while True:
+        result = found()
+        if result not in (None, False):
+            return result  # type: ignore[return-value]
+        if time.monotonic() > deadline:
+            pytest.fail(f"nothing came of it within {patience} s")
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Portal:
+    """One development portal, steered by its control API."""
+
+    url: str
+    ready: dict[str, Any]
+    number: int = 1
+    since: int = 0
+
+    def ask(self, control: str, **what: Any) -> Any:
+        answer = requests.post(f"{self.url}/_dev/{control}", json={"portal": self.number, **what}, timeout=30)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def state(self) -> dict[str, Any]:
+        return requests.get(f"{self.url}/_dev/state?portal={self.number}", timeout=30).json()
+
+    def stored(self) -> dict[str, dict[str, Any]]:
+        return {record["CODE"]: record for record in self.state()["stored"]}
+
+    def log(self, part: str = "") -> list[dict[str, Any]]:
+        """The requests of this test whose address has this part, in order."""
+        entries = requests.get(f"{self.url}/_dev/log?limit=10000&since={self.since}", timeout=30).json()
+        return [entry for entry in entries if part in entry["url"]]
+
+    def run(self, code: str, properties: dict[str, Any] | None = None, **how: Any) -> str:
+        what = {"document_type": DEAL, "properties": properties or {}, "wait": True} | how
+        return self.ask("run", code=code, **what)["processes"][0]
+
+    def process(self, process_id: str) -> dict[str, Any]:
+        return requests.get(f"{self.url}/_dev/process/{process_id}?portal={self.number}", timeout=30).json()
+
+    def finished(self, process_id: str) -> dict[str, Any]:
+        """The process, once it no longer waits."""
+        return eventually(lambda: (p := self.process(process_id))["status"] != "waiting" and p)  # type: ignore[no-any-return]
+
+    def callback(self, process_id: str) -> str:
+        """The form of the process's callback, as it went over the wire."""
+        sent = [entry for entry in self.log("/activities/") if process_id in entry["request"]["raw"]]
+        return sent[0]["request"]["raw"]  # type: ignore[no-any-return]
+
+    @property
+    def description(self) -> dict[str, Any]:
+        return self.ready["portals"][self.number - 1]  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class RunningApp:
+    url: str
+    backend: Backend
+
+
+def values(process: dict[str, Any]) -> dict[str, Any]:
+    """What a process got back, as it holds it."""
+    return {name: taken["value"] for name, taken in process["returned"].items()}
+
+
+@pytest.fixture(scope="session")
+def running_portal() -> Iterator[RunningPortal]:
+    running = start(Options(portals=2))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def portal(running_portal: RunningPortal) -> Portal:
+    """An empty portal."""
+    portal = Portal(running_portal.url, running_portal.ready)
+    for each in (portal, replace(portal, number=2)):
+        each.ask("faults")
+        each.ask("reset")
+    before = portal.log()
+    return replace(portal, since=before[-1]["n"] if before else 0)
+
+
+@pytest.fixture
+def other_portal(portal: Portal) -> Portal:
+    return replace(portal, number=2)
+
+
+@pytest.fixture
+def settings(portal: Portal, tmp_path: Path) -> Settings:
+    return Settings(
+        client_id=portal.ready["client_id"],
+        client_secret=portal.ready["client_secret"],
+        app_url="http://127.0.0.1:1",
+        secret_keys=(secrets.token_urlsafe(32),),
+        database_url=f"sqlite:///{tmp_path / 'b24.sqlite3'}",
+        files_url=(tmp_path / "files").as_uri(),
+        oauth_url=portal.ready["oauth_url"],
+        js_url=f"{portal.url}/api/v1/",
+    )
+
+
+@contextmanager
+def serving(settings: Settings, make: Callable[[Settings], Flask]) -> Iterator[RunningApp]:
+    """The app under its own address, until the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings = replace(settings, app_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        app = make(settings)
+        backend: Backend = app.extensions["b24"]
+        server = make_server("127.0.0.1", 0, app, threaded=True, fd=listener.fileno())
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        backend.queue.start()
+        try:
+            yield RunningApp(settings.app_url, backend)
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+            backend.close()
+
+
+def app_of_shelf(settings: Settings) -> Flask:
+    """The app with the tests' own activities."""
+    app = Flask("shelf")
+    backend = Backend(settings, discover(shelf))
+    backend.database.upgrade()
+    attach(app, backend)
+    return app
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[RunningApp]:
+    """The app with the activities of tests/shelf, not yet installed."""
+    with serving(settings, app_of_shelf) as running:
+        yield running
+
+
+@pytest.fixture
+def installed(app: RunningApp, portal: Portal) -> RunningApp:
+    """The app, installed in the portal, its activities registered."""
+    portal.ask("install", app_url=app.url)
+    eventually(lambda: len(portal.stored()) == len(app.backend.registry))
+    eventually(lambda: app.backend.installations.find(portal.ready["member_id"]).register_due_at is None)  # type: ignore[union-attr]
+    return app
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind; PostgreSQL where TEST_POSTGRES_URL (the standard port otherwise) answers."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.sqlite3'}"
+        return
+    server = create_engine(
+        os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://root@127.0.0.1:5432/postgres"),
+        isolation_level="AUTOCOMMIT",
+    )
+    name = f"b24_test_{uuid.uuid4().hex}"
+    try:
+        with server.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except OperationalError:
+        pytest.skip("no PostgreSQL answers; set TEST_POSTGRES_URL")
+    yield server.url.set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()

@@ -1,0 +1,1 @@
+"""Activities for the tests, one of each behaviour."""

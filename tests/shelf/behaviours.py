@@ -1,0 +1,83 @@
+"""What an activity can do: succeed, fail in each way, count, keep a file, call the portal."""
+
+import threading
+
+from bizproc import (
+    ActivityFailed,
+    Context,
+    Properties,
+    ReturnProperties,
+    activity,
+    integer,
+    robot,
+    string,
+    t,
+)
+
+RELEASED = threading.Event()
+CALLS: list[str] = []
+
+
+class Words(Properties):
+    words: str = string(t(en="Words", de="Worte"), default="")
+
+
+class Told(ReturnProperties):
+    told: str | None = string("Told", default=None)
+    error: str | None = string("Error", default=None)
+
+
+@activity("tell", name=t(en="Tell", de="Sagen"), description="Tells what it knows", waits=True)
+def tell(given: Words, context: Context) -> Told:
+    context.log(f"about to tell {given.words}")
+    context.log("")
+    CALLS.append(given.words)
+    where = ".".join((*context.document_id, *context.document_type))
+    return Told(told=f"{given.words} {where} {context.user_id} {context.language} {context.workflow_id}")
+
+
+@activity("fail", name="Fail", waits=True)
+def fail(given: Words, context: Context) -> Told:
+    raise ActivityFailed(f"cannot {given.words}")
+
+
+@activity("crash", name="Crash", waits=True)
+def crash(given: Words, context: Context) -> Told:
+    raise RuntimeError("a secret detail")
+
+
+@activity("mistake", name="Returns something else", waits=True)
+def mistake(given: Words, context: Context) -> Told:
+    return 5  # type: ignore[return-value]
+
+
+@activity("silent", name="Nobody waits", waits=False)
+def silent(given: Words, context: Context) -> None:
+    CALLS.append(given.words)
+    if given.words == "fail":
+        raise ActivityFailed("silently")
+
+
+@activity("held", name="Waits until it is released", waits=True)
+def held(given: Words, context: Context) -> Told:
+    CALLS.append(given.words)
+    RELEASED.wait(20)
+    return Told(told=given.words)
+
+
+class Number(ReturnProperties):
+    number: int = integer("Number", required=True)
+    link: str | None = string("Link", default=None)
+
+
+@activity("count", name="Count", waits=True)
+def count(given: Words, context: Context) -> Number:
+    number = context.counter("test")
+    assert context.counter("test") == number
+    stored = context.files.store("number.txt", f"{number} {given.words}".encode())
+    return Number(number=number, link=stored.link)
+
+
+@robot("ask_portal", name="Asks the portal", waits=True)
+def ask_portal(given: Words, context: Context) -> Told:
+    return Told(told=str(context.portal.profile().result))
