@@ -4,13 +4,14 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
 
 from bizproc.definition.filters import Edition, shown
 from bizproc.php import parse_str, to_int, to_json, to_text
 from devportal import lifecycle, steps
 from devportal.app_client import Reply
+from devportal.arguments import Arguments, ControlError
 from devportal.cloud import Cloud
 from devportal.errors import RestError
 from devportal.faults import FaultsError
@@ -22,73 +23,6 @@ from devportal.wire import Request, Response, json_response
 PREFIX: Final = "/_dev/"
 MAX_COUNT: Final = 10_000
 MAX_WAIT: Final = 60.0
-
-
-class ControlError(ValueError):
-    """A wrong control call; its text is one line for a person."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class Arguments:
-    """The arguments of one control call, read with their types."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
-        self._read: set[str] = {"portal"}
-
-    def _get(self, name: str, default: Any, types: tuple[type, ...], wanted: str) -> Any:
-        self._read.add(name)
-        value = self._values.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise ControlError(f"{name}: must be {wanted}")
-        return value
-
-    def text(self, name: str, default: str = "") -> str:
-        return str(self._get(name, default, (str,), "a text"))
-
-    def flag(self, name: str, default: bool) -> bool:
-        value = self._get(name, default, (bool, int), "true or false")
-        if value not in (0, 1):
-            raise ControlError(f"{name}: must be true or false")
-        return bool(value)
-
-    def number(self, name: str, default: float, *, least: float = 0, most: float = 10**9) -> float:
-        value = self._get(name, default, (int, float), "a number")
-        if not least <= value <= most:
-            raise ControlError(f"{name}: must be {least:g} to {most:g}")
-        return float(value)
-
-    def whole(self, name: str, default: int, *, least: int = 0, most: int = 10**9) -> int:
-        value = self._get(name, default, (int,), "a whole number")
-        if not least <= value <= most:
-            raise ControlError(f"{name}: must be {least} to {most}")
-        return int(value)
-
-    def object(self, name: str) -> dict[str, Any]:
-        return dict(self._get(name, {}, (dict,), "an object"))
-
-    def any(self, name: str) -> Any:
-        self._read.add(name)
-        return self._values.get(name)
-
-    def url(self, name: str, *, required: bool = True) -> str:
-        value = self.text(name)
-        if not value and not required:
-            return ""
-        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
-            raise ControlError(f"{name}: must be an http or https URL, not {value[:100]!r}")
-        return value.rstrip("/")
-
-    def end(self) -> None:
-        """Refuse arguments that nobody asked for, which are most likely misspelt."""
-        unknown = sorted(set(self._values) - self._read)
-        if unknown:
-            raise ControlError(f"unknown {', '.join(unknown)}; known are {', '.join(sorted(self._read))}")
 
 
 def respond(cloud: Cloud, request: Request) -> Response:
@@ -103,8 +37,9 @@ def respond(cloud: Cloud, request: Request) -> Response:
 def _require_local(request: Request) -> None:
     """No other machine, and no web page: a browser sends the page's Origin, and the name it asked for as Host."""
     host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    origin = urlsplit(request.headers.get("origin", "")).hostname
-    if not ip_address(request.client).is_loopback or not _is_loopback(host) or (origin and not _is_loopback(origin)):
+    origin = request.headers.get("origin")
+    page = host if origin is None else urlsplit(origin).hostname or ""
+    if not ip_address(request.client).is_loopback or not _is_loopback(host) or not _is_loopback(page):
         raise ControlError("control calls are taken from this machine only", 403)
 
 
@@ -223,15 +158,7 @@ def describe(cloud: Cloud, portal: Portal) -> dict[str, Any]:
 
 
 def _process_json(portal: Portal, process: Process) -> dict[str, Any]:
-    deliveries = [delivery for delivery in portal.deliveries if delivery.number in process.deliveries]
-    return {
-        **process.as_json(),
-        "event_token": process.token.signed(portal.signing_key),
-        "delivery": [
-            {"id": delivery.number, "state": delivery.state, "status": delivery.status, "ms": delivery.ms}
-            for delivery in deliveries
-        ],
-    }
+    return {**process.as_json(), "event_token": process.token.signed(portal.signing_key)}
 
 
 def _process(_cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
@@ -242,16 +169,9 @@ def _process(_cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, A
         if process is None:
             raise ControlError(f"no process {id_!r} in portal {portal.number}", 404)
         deadline = time.monotonic() + wait
-        while not _settled(portal, process) and (left := deadline - time.monotonic()) > 0:
+        while not process.settled and (left := deadline - time.monotonic()) > 0:
             portal.changed.wait(left)
         return _process_json(portal, process)
-
-
-def _settled(portal: Portal, process: Process) -> bool:
-    """Whether nothing more will happen to it: it is over, and its callback is delivered or lost."""
-    return process.status != "waiting" and all(
-        delivery.state != "queued" for delivery in portal.deliveries if delivery.number in process.deliveries
-    )
 
 
 def _log(cloud: Cloud, _portal: Portal, arguments: Arguments) -> list[dict[str, Any]]:
@@ -348,7 +268,7 @@ def _run(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, list[s
         wait=arguments.flag("wait", True),
         timeout=arguments.number("timeout", 0, most=5 * 365 * 86_400),
         user_id=None if user_id < 0 else user_id,
-        lists=lists,  # type: ignore[arg-type]
+        lists=cast("steps.ListForm", lists),
     )
     count = arguments.whole("count", 1, least=1, most=MAX_COUNT)
     arguments.end()

@@ -20,7 +20,7 @@ class MethodFault:
         delay_ms: milliseconds before the call is looked at.
     """
 
-    error: str | None = None
+    error: str | int | None = None
     description: str = "A fault set by the control API"
     status: int = 500
     times: int | None = None

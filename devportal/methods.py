@@ -200,17 +200,12 @@ def _scope(call: Call) -> list[str]:
 def _methods(call: Call) -> list[str]:
     """Those of one SCOPE, of all scopes (FULL), or those this application may call."""
     params = upper_keys(call.params)
-    scopes = call.cloud.application.scopes
     wanted = to_text(params.get("SCOPE"))
-    return [
-        "batch" if name == "" else name
-        for name, method in {"": Method(None, _methods), **METHODS}.items()
-        if (
-            method.scope == wanted
-            if wanted
-            else not is_empty(params.get("FULL")) or method.scope is None or method.scope in scopes
-        )
-    ]
+    permitted = {None, *call.cloud.application.scopes}
+    if wanted:
+        return [name for name, method in METHODS.items() if method.scope == wanted]
+    full = not is_empty(params.get("FULL"))
+    return ["batch", *(name for name, method in METHODS.items() if full or method.scope in permitted)]
 
 
 METHODS: Final[Mapping[str, Method]] = {

@@ -5,10 +5,11 @@ import secrets
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from bizproc.definition.filters import Edition
 from devportal.dates import PortalDates
+from devportal.delivery import Delivery
 from devportal.faults import Faults
 from devportal.limits import LeakyBucket, WorkingTime
 from devportal.process import Process
@@ -43,41 +44,6 @@ class EventHandler:
     event: str
     url: str
     user_id: int
-
-
-@dataclass(slots=True)
-class Delivery:
-    """One attempt of the queue server, and how it went.
-
-    Attributes:
-        kind: `callback`, or the name of an event.
-        form: the body as sent.
-        state: `queued`, `dropped` (by a fault), `delivered` (answered 2xx) or `failed`.
-        ms: milliseconds until the answer.
-    """
-
-    number: int
-    kind: str
-    url: str
-    form: str
-    process: str | None = None
-    state: str = "queued"
-    status: int | None = None
-    ms: float | None = None
-    error: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "id": self.number,
-            "kind": self.kind,
-            "url": self.url,
-            "form": self.form,
-            "process": self.process,
-            "state": self.state,
-            "status": self.status,
-            "ms": self.ms,
-            "error": self.error,
-        }
 
 
 @dataclass(slots=True)

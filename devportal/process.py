@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from devportal.delivery import Delivery
 from devportal.values import Taken
 
 Status = Literal["waiting", "completed", "failed", "terminated"]
@@ -66,7 +67,7 @@ class Process:
         timeout: seconds after which a waiting step closes by itself; 0 for never.
         returned: by the names of RETURN_PROPERTIES.
         error: why it failed.
-        deliveries: numbers of the deliveries of its callback.
+        deliveries: of its callback; more than one only by a fault.
     """
 
     id: str
@@ -82,13 +83,18 @@ class Process:
     returned: dict[str, Taken] = field(default_factory=dict)
     log: list[LogLine] = field(default_factory=list)
     error: str | None = None
-    deliveries: list[int] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
     started: float = field(default_factory=time.time)
     finished: float | None = None
 
     @property
     def waits(self) -> bool:
         return self.use_subscription == "Y"
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will happen to it: it is over, and its callback is delivered or lost."""
+        return self.status != "waiting" and all(delivery.state != "queued" for delivery in self.deliveries)
 
     def write(self, message: str) -> None:
         self.log.append(LogLine(time.time(), message))
@@ -110,6 +116,10 @@ class Process:
             "properties": self.sent,
             "returned": {name: taken.as_json() for name, taken in self.returned.items()},
             "log": [{"at": line.at, "message": line.message} for line in self.log],
+            "delivery": [
+                {"id": delivery.number, "state": delivery.state, "status": delivery.status, "ms": delivery.ms}
+                for delivery in self.deliveries
+            ],
             "started": self.started,
             "finished": self.finished,
         }

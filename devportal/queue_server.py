@@ -3,10 +3,12 @@
 import itertools
 import queue
 import threading
+from functools import partial
 from typing import Final
 
 from devportal.app_client import AppClient, Pairs, encoded
-from devportal.portal import Delivery, Portal
+from devportal.delivery import Delivery
+from devportal.portal import Portal
 from devportal.scheduler import Scheduler
 
 WORKERS: Final = 16
@@ -43,10 +45,11 @@ class QueueServer:
                 deliveries[0].state = "dropped"
                 return deliveries
         for delivery in deliveries:
+            hand_over = partial(self._waiting.put, (portal, delivery))
             if delay:
-                self._scheduler.after(delay, lambda delivery=delivery: self._waiting.put((portal, delivery)))  # type: ignore[misc]
+                self._scheduler.after(delay, hand_over)
             else:
-                self._waiting.put((portal, delivery))
+                hand_over()
         return deliveries
 
     def stop(self) -> None:

@@ -42,7 +42,7 @@ class StepOrder:
 def run(cloud: Cloud, portal: Portal, order: StepOrder) -> Process:
     """Start a process whose one step is the application's. What cannot run fails at once, as in a portal."""
     workflow_id = new_workflow_id()
-    module, entity, type_ = (*order.document_type, "", "", "")[:3]
+    module, entity, type_ = order.document_type[:3] if len(order.document_type) > 2 else ("", *order.document_type)
     with portal.lock:
         record = portal.records.get(order.code)
         process = Process(
@@ -69,8 +69,7 @@ def run(cloud: Cloud, portal: Portal, order: StepOrder) -> Process:
             process.close("completed")
         pairs = _callback(cloud, portal, process, record, order)
         handler = to_text(record["HANDLER"])
-        deliveries = cloud.queue.send(portal, "callback", handler, pairs, process.id)
-        process.deliveries = [delivery.number for delivery in deliveries]
+        process.deliveries = cloud.queue.send(portal, "callback", handler, pairs, process.id)
     if process.waits and process.timeout > 0:
         cloud.scheduler.after(process.timeout, lambda: _time_out(portal, process))
     return process
@@ -111,7 +110,7 @@ def _callback(cloud: Cloud, portal: Portal, process: Process, record: PhpArray, 
         pairs += _field(f"properties[{name}]", value, order.lists)
     pairs += [
         ("use_subscription", process.use_subscription),
-        ("timeout_duration", f"{process.timeout:g}"),
+        ("timeout_duration", to_text(process.timeout)),
         ("ts", unix_now()),
     ]
     user_id = order.user_id if order.user_id is not None else to_int(record.get("AUTH_USER_ID"))

@@ -97,8 +97,6 @@ class Tokens:
         with self._lock:
             for tokens in (self._by_access, self._by_refresh):
                 for token in [
-                    token
-                    for token, grant in tokens.items()
-                    if grant.portal == portal and (webhooks or grant.client_id)
+                    token for token, grant in tokens.items() if grant.portal == portal and (webhooks or grant.client_id)
                 ]:
                     del tokens[token]

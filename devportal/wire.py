@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
             )
         self._send(response)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer
 
     def _refuse(self, status: int, code: str, description: str) -> None:
         self.close_connection = True

@@ -92,14 +92,14 @@ class Portal:
     def process(self, process: str, wait: float = 0) -> Any:
         return self.look(f"process/{process}", wait=wait) if wait else self.look(f"process/{process}")
 
-    def refresh(self, refresh_token: str, **changed: str) -> requests.Response:
+    def refresh(self, token: str, **changed: str) -> requests.Response:
         return self.session.get(
             f"{self.ready['oauth_url']}/oauth/token/",
             params={
                 "grant_type": "refresh_token",
                 "client_id": self.ready["client_id"],
                 "client_secret": self.ready["client_secret"],
-                "refresh_token": refresh_token,
+                "refresh_token": token,
                 **changed,
             },
         )
