@@ -33,13 +33,13 @@ class Input(Properties):
         default=next(iter(TEMPLATES)),
         required=True,
     )
-    docType: Literal["pdf", "docx"] = select(  # noqa: N815 - as in Bitrix24's documentation
+    docType: Literal["pdf", "docx"] = select(
         t(en="Document type", de="Dokumenttyp", ru="Тип документа"),
         options={"pdf": "PDF", "docx": "DOCX"},
         default="pdf",
         required=True,
     )
-    saveDoc: bool = boolean(  # noqa: N815 - as in Bitrix24's documentation
+    saveDoc: bool = boolean(
         t(en="Save document", de="Dokument speichern", ru="Сохранить документ"),
         description=t(
             en="Assign a consecutive number to the document",

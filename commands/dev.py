@@ -61,7 +61,8 @@ def dev(once: bool, port: int) -> None:
         wire.show()
         returned = {name: taken["value"] for name, taken in finished["returned"].items()}
         if returned.get("error") or not returned.get("link"):
-            raise StepFailed(f"Step 5, process: the process goes on without a document: {returned or finished}")
+            why = returned.get("error") or f"status {finished['status']}, returned {returned}"
+            raise StepFailed(f"Step 5, process: it goes on without a document. {why}")
         _step(5, "Process answered", ", ".join(f"{name}={value}" for name, value in returned.items()))
         document = _document(returned, folder)
         _step(6, "Document made", f"{returned['link']}\n     {document}")

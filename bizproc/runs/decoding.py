@@ -105,7 +105,7 @@ def _double(text: str) -> float:
     digits = re.sub(r"\s", "", text)
     whole, separator, fraction = re.fullmatch(r"(.*?)(?:([,.])([^,.]*))?", digits, re.DOTALL).groups()  # type: ignore[union-attr]
     number = re.sub("[,.]", "", whole) + (f".{fraction or 0}" if separator else "")
-    if not re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", number):
+    if not re.fullmatch(r"[+-]?(\d+(\.\d+)?|\.\d+)([eE][+-]?\d{1,3})?", number):
         raise ValueError(f"{text!r} is no number")
     return float(number)
 

@@ -28,7 +28,7 @@ ANSWER_ATTEMPTS = 20
 LONGEST_PAUSE = dt.timedelta(hours=1)
 PROCESS_GONE = "404"
 WRONG_EVENT_TOKEN = "ACCESS_DENIED"  # noqa: S105 - an error code
-"""What activity.log answers when the process is over, and both when the event token is forged (PROTOCOL.md section 8)."""
+"""What activity.log answers when the process is over, and what a forged event token gets (PROTOCOL.md section 8)."""
 
 FAILED = t(
     en="The step has failed: {why}",

@@ -159,7 +159,8 @@ class Runs:
 
     def due(self, *, orphaned: bool = False, limit: int = 1000) -> list[int]:
         """The runs that nobody works on though they are due, now marked as handed to the queue. Those that were handed
-        since they became due are left out for a while, unless the queue is known to have lost everything (``orphaned``)."""
+        since they became due are left out for a while, unless the queue is known to have lost everything
+        (``orphaned``)."""
         moment = now()
         with self._database.writing() as session:
             waiting = select(RunRow.id).where(RunRow.state.in_(OPEN), RunRow.due_at <= moment)
@@ -181,13 +182,11 @@ class Runs:
             given = session.get(CounterNumberRow, (claim.run_id, name))
             if given is not None:
                 return given.number
-            counted = update(CounterRow).where(
-                CounterRow.installation_id == claim.installation_id, CounterRow.name == name
+            first = self._database.insert(CounterRow).values(installation_id=claim.installation_id, name=name, last=1)
+            counted = first.on_conflict_do_update(
+                index_elements=["installation_id", "name"], set_={"last": CounterRow.last + 1}
             )
-            number = session.execute(counted.values(last=CounterRow.last + 1).returning(CounterRow.last)).scalar()
-            if number is None:
-                number = 1
-                session.add(CounterRow(installation_id=claim.installation_id, name=name, last=number))
+            number: int = session.execute(counted.returning(CounterRow.last)).scalar_one()
             session.add(CounterNumberRow(run_id=claim.run_id, name=name, number=number))
             return number
 

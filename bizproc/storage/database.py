@@ -11,10 +11,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bizproc.errors import BizprocError
+from bizproc.storage.tables import Table
 
 BUSY_SECONDS = 30
 
@@ -37,10 +40,10 @@ class Database:
             if parsed.database and parsed.get_backend_name() == "sqlite":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
-        except ArgumentError:
-            raise DatabaseError("DATABASE_URL is no database address, such as postgresql://user@host/name") from None
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise DatabaseError(f"DATABASE_URL names a database whose driver is not installed: {error}") from None
+        except ArgumentError:
+            raise DatabaseError("DATABASE_URL is no database address, such as postgresql://user@host/name") from None
         except OSError as error:
             raise DatabaseError(f"The folder of the SQLite file cannot be made: {error}") from None
         self.is_sqlite = self.engine.dialect.name == "sqlite"
@@ -62,6 +65,10 @@ class Database:
             session.begin(),
         ):
             yield session
+
+    def insert(self, table: type[Table]) -> Any:
+        """An INSERT with ``on_conflict_do_update``, which both databases have, each in its own dialect."""
+        return sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
 
     def upgrade(self) -> None:
         """Apply the migrations that are missing.

@@ -194,7 +194,7 @@ def test_runs_are_found_again_after_a_restart(settings: Settings, portal: Portal
         eventually(lambda: len(behaviours.CALLS) == threads)
         eventually(lambda: len(first.backend.runs.list()) == threads + 3)
         # As if the process had been killed: its threads never come to an end for the database.
-        first.backend.queue._huey.storage.flush_queue()  # noqa: SLF001
+        first.backend.queue._huey.storage.flush_queue()
         dead = threading.Thread(target=first.backend.queue.stop)
         with serving(replace(settings, app_url=first.url), app_of_shelf):
             behaviours.RELEASED.set()

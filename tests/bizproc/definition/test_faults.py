@@ -103,7 +103,7 @@ def test_a_code_used_twice(package: tuple[ModuleType, Path]) -> None:
     shelf, folder = package
     for name in ("first", "second"):
         (folder / f"{name}.py").write_text(MODULE % {"code": "same", "default": "pdf"})
-    with pytest.raises(DefinitionError, match="'same' is used twice: in shelf.first and in shelf.second"):
+    with pytest.raises(DefinitionError, match=r"'same' is used twice: in shelf\.first and in shelf\.second"):
         discover(shelf)
 
 

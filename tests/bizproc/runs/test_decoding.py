@@ -1,0 +1,148 @@
+"""What the texts of a callback become."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bizproc import Properties, User, boolean, integer, select, string
+from bizproc.runs.decoding import UnusableValues, decode
+from tests.shelf.every_type import Input
+
+UTC = dt.UTC
+EAST = dt.timezone(dt.timedelta(hours=3))
+
+
+def decoded(name: str, value: Any) -> Any:
+    return getattr(decode(Input, {name: value}), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("flag", "Y", True),
+        ("flag", "N", False),
+        ("flag", "1", True),
+        ("flag", "0", False),
+        ("number", "7", 7),
+        ("number", "-7", -7),
+        ("number", "1 000", 1000),
+        ("number", "1\u00a0000", 1000),
+        ("number", "1,000", 1000),
+        ("number", "1.000.000", 1000000),
+        ("amount", "1 000,5", 1000.5),
+        ("amount", "1.000,5", 1000.5),
+        ("amount", "1,000.5", 1000.5),
+        ("amount", "-0.25", -0.25),
+        ("amount", "5", 5.0),
+        ("amount", "5.", 5.0),
+        ("amount", ",5", 0.5),
+        ("amount", "1e3", 1000.0),
+        ("day", "31.12.2026", dt.date(2026, 12, 31)),
+        ("day", "2026-12-31", dt.date(2026, 12, 31)),
+        ("day", "12/31/2026", dt.date(2026, 12, 31)),
+        ("day", "31/12/2026", dt.date(2026, 12, 31)),
+        ("day", "31.12.2026 10:00:00", dt.date(2026, 12, 31)),
+        ("moment", "31.12.2026 10:00:05", dt.datetime(2026, 12, 31, 10, 0, 5, tzinfo=UTC)),
+        ("moment", "12/31/2026 01:00:05 pm", dt.datetime(2026, 12, 31, 13, 0, 5, tzinfo=UTC)),
+        ("moment", "2026-12-31 10:00", dt.datetime(2026, 12, 31, 10, 0, tzinfo=UTC)),
+        ("moment", "31.12.2026 10:00:05 [10800]", dt.datetime(2026, 12, 31, 10, 0, 5, tzinfo=EAST)),
+        ("moment", "2026-12-31T10:00:05+03:00", dt.datetime(2026, 12, 31, 10, 0, 5, tzinfo=EAST)),
+        ("hour", "12:30", dt.time(12, 30)),
+        ("hour", "12:30:15", dt.time(12, 30, 15)),
+        ("hour", "01:30 pm", dt.time(13, 30)),
+        ("person", "user_1", User("user_1")),
+        ("person", {0: "user_1", 1: "user_2"}, User("user_1")),
+        ("person", "group_d5", User("group_d5")),
+        ("choice", "a", "a"),
+        ("choice", {0: "a", 1: "A"}, "a"),
+        ("line", "  ", None),
+        ("lines", "a\r\nb", "a\r\nb"),
+        ("numbers", "7", [7]),
+        ("numbers", {0: "7"}, [7]),
+        ("numbers", {0: "7", 1: "", 2: "8"}, [7, 8]),
+        ("numbers", "", []),
+        ("days", {0: "01.02.2026"}, [dt.date(2026, 2, 1)]),
+    ],
+)
+def test_values(name: str, value: Any, expected: Any) -> None:
+    result = decoded(name, value)
+    assert result == expected
+    assert type(result) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("flag", "maybe", "'maybe' is neither Y nor N"),
+        ("number", "1.5", "'1.5' is no whole number"),
+        ("number", "1e3", "'1e3' is no whole number"),
+        ("amount", "a lot", "'a lot' is no number"),
+        ("amount", "inf", "'inf' is no number"),
+        ("day", "32.12.2026", "'32.12.2026' is no date"),
+        ("moment", "now", "'now' is no date"),
+        ("hour", "25:00", "'25:00' is no time of day"),
+        ("choice", "c", "'c' is no option; options are a, b"),
+        ("numbers", {0: "1", 1: "x"}, "'x' is no whole number"),
+    ],
+)
+def test_values_that_do_not_fit(name: str, value: Any, words: str) -> None:
+    with pytest.raises(UnusableValues, match=f"^{name}: "):
+        decoded(name, value)
+    with pytest.raises(UnusableValues) as raised:
+        decoded(name, value)
+    assert words in str(raised.value)
+
+
+class Defaults(Properties):
+    flag: bool = boolean("Flag", default=True)
+    needed: str = string("Needed", required=True)
+    kinds: list[str] = select("Kinds", options={"a": "A"}, multiple=True, default=("a",))
+    number: int = integer("Number", default=7, required=True)
+    from_: str | None = string("From", key="from")
+
+
+def test_what_is_missing_or_empty_is_the_default() -> None:
+    for form in ({"needed": "x"}, {"needed": "x", "flag": "", "kinds": "", "number": "", "from": ""}):
+        assert decode(Defaults, form) == Defaults(needed="x", flag=True, kinds=["a"], number=7, from_=None)
+
+
+def test_names_match_without_regard_to_case_and_by_their_key() -> None:
+    given_ = decode(Defaults, {"NEEDED": "x", "FROM": "y", "unknown": "z"})
+    assert (given_.needed, given_.from_) == ("x", "y")
+
+
+def test_all_faults_are_told() -> None:
+    with pytest.raises(UnusableValues) as raised:
+        decode(Defaults, {"flag": "x", "number": "y"})
+    assert str(raised.value) == (
+        "flag: 'x' is neither Y nor N; needed: is required, but empty; number: 'y' is no whole number"
+    )
+
+
+@given(st.integers(-(10**30), 10**30), st.sampled_from(["", " ", "\u00a0", "\u202f"]))
+def test_every_whole_number_however_it_is_grouped(number: int, separator: str) -> None:
+    assert decoded("number", f"{number:,}".replace(",", separator)) == number
+
+
+@given(
+    st.floats(-1e12, 1e12).map(lambda number: round(number, 4)), st.sampled_from([(" ", ","), (".", ","), (",", ".")])
+)
+def test_every_number_however_it_is_written(number: float, separators: tuple[str, str]) -> None:
+    group, point = separators
+    written = f"{number:,.4f}".translate(str.maketrans({",": group, ".": point}))
+    assert decoded("amount", written) == number
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(list(Input.__properties__)), st.text() | st.dictionaries(st.integers(0, 3), st.text())
+    )
+)
+def test_no_text_breaks_it(form: dict[Any, Any]) -> None:
+    try:
+        assert isinstance(decode(Input, form), Input)
+    except UnusableValues as error:
+        assert str(error)  # noqa: PT017

@@ -1,0 +1,182 @@
+"""The stored runs, on both databases."""
+
+import datetime as dt
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import update
+
+from bizproc.runs.runs import LEASE, Outcome, Runs
+from bizproc.secrets import Secrets
+from bizproc.storage.database import Database
+from bizproc.storage.tables import InstallationRow, RunRow, now
+
+KEY = "k" * 32
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    database.upgrade()
+    with database.writing() as session:
+        for number in (1, 2):
+            session.add(
+                InstallationRow(
+                    id=number,
+                    member_id=f"m{number}",
+                    domain=f"p{number}.example.com",
+                    client_endpoint="",
+                    server_endpoint="",
+                    edition="b24",
+                    status="L",
+                    scope="",
+                    language="en",
+                    app_host="",
+                    user_id=1,
+                    payment_expired=False,
+                    installed_at=now(),
+                    register_attempts=0,
+                )
+            )
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def runs(database: Database) -> Runs:
+    return Runs(database, Secrets([KEY]))
+
+
+def accepted(runs: Runs, token: str = "token", installation_id: int = 1) -> int:
+    run_id = runs.accept(installation_id, "code", token, b"raw")
+    assert run_id is not None
+    return run_id
+
+
+def test_an_event_token_comes_once_for_each_portal(runs: Runs) -> None:
+    accepted(runs)
+    assert runs.accept(1, "code", "token", b"another") is None
+    accepted(runs, installation_id=2)
+    accepted(runs, token="other")
+
+
+def test_without_an_event_token_the_whole_callback_tells_it_apart(runs: Runs) -> None:
+    assert runs.accept(1, "code", "", b"one")
+    assert runs.accept(1, "code", "", b"one") is None
+    assert runs.accept(1, "code", "", b"two")
+
+
+def test_many_at_once_are_all_stored(runs: Runs) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        ids = list(pool.map(lambda number: runs.accept(1, "code", str(number % 100), b"raw"), range(200)))
+    assert len([each for each in ids if each is not None]) == 100
+
+
+def test_one_of_many_gets_the_claim(runs: Runs) -> None:
+    run_id = accepted(runs)
+    with ThreadPoolExecutor(8) as pool:
+        claims = [claim for claim in pool.map(lambda _: runs.claim(run_id), range(8)) if claim]
+    (claim,) = claims
+    assert (claim.number, claim.raw, claim.outcome) == (1, b"raw", None)
+
+
+def test_who_lost_the_lease_can_store_nothing(runs: Runs, database: Database) -> None:
+    run_id = accepted(runs)
+    first = runs.claim(run_id)
+    assert first
+    assert runs.claim(run_id) is None
+    expire(database, run_id)
+    second = runs.claim(run_id)
+    assert second
+    assert not runs.finish(first, Outcome({"late": 1}))
+    assert runs.finish(second, Outcome({"x": 1}))
+    runs.close(first, error="late")
+    run = runs.get(run_id)
+    assert run
+    assert (run.state, run.outcome, run.values, run.claims) == ("answering", "succeeded", {"x": 1}, 2)
+
+
+def test_a_lease_that_is_renewed_stays(runs: Runs, database: Database) -> None:
+    run_id = accepted(runs)
+    claim = runs.claim(run_id)
+    assert claim
+    expire(database, run_id)
+    runs.renew([claim])
+    assert runs.claim(run_id) is None
+    assert runs.due(orphaned=True) == []
+
+
+def test_after_the_outcome_only_the_answer_is_left(runs: Runs) -> None:
+    run_id = accepted(runs)
+    claim = runs.claim(run_id)
+    assert claim
+    runs.finish(claim, Outcome({"a": [1]}, error="why"))
+    runs.answer_later(claim, dt.timedelta(0))
+    again = runs.claim(run_id)
+    assert again
+    assert (again.outcome, again.answer_attempts) == (Outcome({"a": [1]}, error="why"), 1)
+    runs.close(again)
+    assert runs.claim(run_id) is None
+    run = runs.get(run_id)
+    assert run
+    assert (run.state, run.outcome, run.error) == ("closed", "failed", "why")
+    assert run.answered_at
+
+
+def test_what_is_due_is_handed_once(runs: Runs, database: Database) -> None:
+    run_id = accepted(runs)
+    assert runs.due() == []
+    assert runs.due(orphaned=True) == [run_id]
+    with database.writing() as session:
+        session.execute(update(RunRow).values(handed_at=now() - LEASE))
+    assert runs.due() == [run_id]
+    assert runs.due() == []
+
+
+def test_a_pause_or_a_lease_that_ended_is_handed_at_once(runs: Runs, database: Database) -> None:
+    run_id = accepted(runs)
+    claim = runs.claim(run_id)
+    assert claim
+    assert runs.due() == []
+    with database.writing() as session:
+        session.execute(update(RunRow).values(due_at=now(), handed_at=now() - dt.timedelta(seconds=1)))
+    assert runs.due() == [run_id]
+    assert runs.due() == []
+
+
+def test_a_new_life_frees_what_the_former_one_had(runs: Runs) -> None:
+    run_id = accepted(runs)
+    assert runs.claim(run_id)
+    assert runs.due(orphaned=True) == []
+    runs.orphan_all()
+    assert runs.due(orphaned=True) == [run_id]
+
+
+def test_a_counter_gives_each_run_its_number(runs: Runs) -> None:
+    claims = [runs.claim(accepted(runs, str(number), 1 + number % 2)) for number in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(lambda claim: runs.next_number(claim, "n"), claims))
+        again = list(pool.map(lambda claim: runs.next_number(claim, "n"), claims))
+    assert numbers == again
+    assert sorted(numbers[0::2]) == sorted(numbers[1::2]) == list(range(1, 11))
+    assert runs.next_number(claims[0], "another") == 1
+
+
+def test_the_list_is_filtered(runs: Runs) -> None:
+    first, second = accepted(runs, "1"), accepted(runs, "2", installation_id=2)
+    claim = runs.claim(first)
+    assert claim
+    runs.finish(claim, Outcome({}, error="why"))
+    assert [run.id for run in runs.list()] == [second, first]
+    assert [run.id for run in runs.list(domain="p1.example.com")] == [first]
+    assert [run.id for run in runs.list(state="failed")] == [first]
+    assert [run.id for run in runs.list(state="received")] == [second]
+    assert runs.list(code="other") == []
+    assert len(runs.list(limit=1)) == 1
+    assert runs.get(10**9) is None
+
+
+def expire(database: Database, run_id: int) -> None:
+    with database.writing() as session:
+        session.execute(update(RunRow).where(RunRow.id == run_id).values(due_at=now() - dt.timedelta(seconds=1)))

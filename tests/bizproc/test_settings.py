@@ -1,0 +1,54 @@
+"""The settings, and everything that can be wrong with them."""
+
+from pathlib import Path
+
+import pytest
+
+from bizproc.settings import Settings, SettingsError
+
+RIGHT = {
+    "B24_CLIENT_ID": "local.1",
+    "B24_CLIENT_SECRET": "secret",
+    "B24_APP_URL": "https://app.example.com/",
+    "B24_SECRET_KEY": f"{'a' * 32}, {'b' * 32}",
+}
+
+
+def test_defaults() -> None:
+    settings = Settings.from_environment(RIGHT, Path("/instance"))
+    assert settings.app_url == "https://app.example.com"
+    assert settings.secret_keys == ("a" * 32, "b" * 32)
+    assert settings.database_url == "sqlite:////instance/b24.sqlite3"
+    assert settings.files_url == "file:///instance/files"
+    assert settings.oauth_url == "https://oauth.bitrix24.tech"
+    assert settings.js_url == "https://api.bitrix24.com/api/v1/"
+    assert settings.embedded
+
+
+def test_everything_missing_is_told_together() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environment({}, Path("/instance"))
+    for name in RIGHT:
+        assert f"{name} is not set: " in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("B24_APP_URL", "app.example.com", "B24_APP_URL is no address that begins with https:// or http://"),
+        ("B24_OAUTH_URL", "oauth", "B24_OAUTH_URL is no address"),
+        ("B24_JS_URL", "//api", "B24_JS_URL is no address"),
+        ("B24_SECRET_KEY", "short", "has a key of fewer than 32 characters"),
+        ("QUEUE_URL", "amqp://x", "QUEUE_URL is no address that begins with redis:// or rediss://"),
+    ],
+)
+def test_what_is_wrong_is_named_without_its_value(name: str, value: str, words: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.from_environment(RIGHT | {name: value}, Path("/instance"))
+    assert words in str(raised.value)
+    assert "secret" not in str(raised.value).replace("B24_SECRET_KEY", "")
+
+
+def test_a_queue_makes_workers_of_their_own() -> None:
+    settings = Settings.from_environment(RIGHT | {"QUEUE_URL": "redis://127.0.0.1/0"}, Path("/instance"))
+    assert not settings.embedded

@@ -1,0 +1,179 @@
+"""The commands, as somebody types them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bizproc.settings import Settings
+from tests.conftest import Portal, RunningApp, eventually
+
+FLASK = Path(sys.executable).parent / "flask"
+ROOT = Path(__file__).parents[2]
+
+
+def flask(
+    *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("B24_", "FLASK_"))}
+    return subprocess.run(
+        [FLASK, *arguments], capture_output=True, text=True, cwd=cwd, env=clean | dict(environment or {}), timeout=90
+    )
+
+
+@pytest.fixture
+def environment(installed: RunningApp, settings: Settings) -> dict[str, str]:
+    """The settings of the installed app, as its operator has them."""
+    return {
+        "B24_CLIENT_ID": settings.client_id,
+        "B24_CLIENT_SECRET": settings.client_secret,
+        "B24_APP_URL": installed.url,
+        "B24_SECRET_KEY": ",".join(settings.secret_keys),
+        "B24_OAUTH_URL": settings.oauth_url,
+        "DATABASE_URL": settings.database_url,
+        "FILES_URL": settings.files_url,
+    }
+
+
+def test_what_needs_no_portal_needs_no_setting() -> None:
+    assert flask("activities", "validate").stdout == "1 activity is valid.\n"
+    listed = flask("activities", "list").stdout.splitlines()
+    assert listed[1].split() == [
+        *("save_document", "activity", "Save", "document", "template,", "docType,", "saveDoc,", "Parameters"),
+        *("number,", "name,", "link,", "error", "activities.save_document"),
+    ]
+
+
+def test_a_wrong_definition_is_told_with_its_path(tmp_path: Path) -> None:
+    """Copies the app's own module and breaks it, as somebody who edits it would."""
+    package = tmp_path / "activities"
+    package.mkdir()
+    source = (ROOT / "activities" / "save_document.py").read_text()
+    (package / "save_document.py").write_text(source.replace('default="pdf"', 'default="PDF"'))
+    (package / "__init__.py").touch()
+    (package / "documents").symlink_to(ROOT / "activities" / "documents")
+    done = flask("activities", "validate", environment={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: 1 fault in the definitions:\n"
+        "activities.save_document.properties.docType.default: 'PDF' is no option; options are pdf, docx\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("portals", "list"), ("runs", "list"), ("activities", "apply"), ("db", "upgrade"), ("worker",), ("run",)],
+)
+def test_missing_settings_are_one_message(command: tuple[str, ...]) -> None:
+    done = flask(*command)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The settings are not complete:\n  B24_SECRET_KEY is not set: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_gunicorn_tells_the_same_and_ends() -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("B24_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "gunicorn"], capture_output=True, text=True, cwd=ROOT, env=clean, timeout=30
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: The settings are not complete:\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_portals_and_runs_are_listed(environment: dict[str, str], portal: Portal, installed: RunningApp) -> None:
+    portal.finished(portal.run("tell", {"words": "x"}))
+    portal.finished(portal.run("fail", {"words": "fly"}))
+    eventually(lambda: len(installed.backend.runs.list(state="closed")) == 2)
+    (_, row) = flask("portals", "list", environment=environment).stdout.splitlines()
+    assert row.split()[:5] == [portal.description["domain"], portal.description["member_id"], "box", "L", "en"]
+    assert row.endswith("registered")
+
+    listed = flask("runs", "list", environment=environment).stdout.splitlines()
+    assert [line.split()[2:5] for line in listed[1:]] == [["fail", "closed", "failed"], ["tell", "closed", "succeeded"]]
+    (_, only) = flask("runs", "list", "--state", "failed", environment=environment).stdout.splitlines()
+    assert only.endswith("cannot fly")
+    assert flask("runs", "list", "--code", "x", environment=environment).stdout == "There are no such runs.\n"
+
+    shown = flask("runs", "show", listed[1].split()[0], environment=environment).stdout
+    assert "Why             cannot fly" in shown
+    assert "Returned error  cannot fly" in shown
+    missing = flask("runs", "show", "99", environment=environment)
+    assert (missing.returncode, missing.stderr) == (
+        1,
+        "Error: There is no run 99. 'flask runs list' tells which there are.\n",
+    )
+
+
+def test_apply_registers_and_one_bad_portal_does_not_stop_the_others(
+    environment: dict[str, str], portal: Portal, other_portal: Portal, installed: RunningApp
+) -> None:
+    other_portal.ask("install", app_url=installed.url)
+    eventually(lambda: "tell" in other_portal.stored())
+    done = flask("activities", "apply", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[1:] for line in done.stdout.splitlines()[1:]] == [["save_document", "added"]] * 2
+
+    other_portal.ask("faults", rest={"batch": {"error": "ACCESS_DENIED", "status": 403, "times": 9}})
+    done = flask("activities", "apply", environment=environment)
+    assert done.returncode == 1
+    results = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()[1:]}
+    assert results[portal.description["domain"]] == ["save_document", "updated"]
+    assert results[other_portal.description["domain"]][:2] == ["failed", "ACCESS_DENIED:"]
+
+    one = flask("activities", "apply", "--portal", portal.description["domain"], environment=environment)
+    assert (one.returncode, len(one.stdout.splitlines())) == (0, 2)
+    nowhere = flask("activities", "apply", "--portal", "x.example.com", environment=environment)
+    assert nowhere.stderr.startswith("Error: The app is not installed in x.example.com.")
+
+
+def test_an_unreachable_portal_is_one_line(environment: dict[str, str], portal: Portal, installed: RunningApp) -> None:
+    from sqlalchemy import update
+
+    from bizproc.storage.tables import InstallationRow
+
+    with installed.backend.database.writing() as session:
+        session.execute(update(InstallationRow).values(client_endpoint="http://127.0.0.1:1/rest/"))
+    done = flask("activities", "apply", environment=environment)
+    assert done.returncode == 1
+    assert "failed  127.0.0.1:1 cannot be reached: NewConnectionError" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_db_upgrade(environment: dict[str, str]) -> None:
+    assert flask("db", "upgrade", environment=environment).stdout == "The database is up to date.\n"
+    wrong = flask("db", "upgrade", environment=environment | {"DATABASE_URL": "postgresql://u:pw@127.0.0.1:1/x"})
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("Error: The database cannot be used: OperationalError.")
+    assert "pw" not in wrong.stderr
+
+
+def test_a_worker_beside_an_embedded_one_is_refused(environment: dict[str, str]) -> None:
+    done = flask("worker", environment=environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: QUEUE_URL is not set")
+
+
+def test_dev_goes_the_whole_way(tmp_path: Path) -> None:
+    done = flask("dev", "--once", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for step in ("1.  Development portal", "3.  Installed", "5.  Process answered", "6.  Document made"):
+        assert step in done.stdout
+    for wire in ("POST /install", "bizproc.activity.add", "POST /activities/save_document", "bizproc.event.send"):
+        assert wire in done.stdout
+    (document,) = (tmp_path / "instance" / "dev" / "files").rglob("*.pdf")
+    assert document.read_bytes().startswith(b"%PDF")
+
+
+def test_dev_names_the_step_that_failed(tmp_path: Path) -> None:
+    """With templates that cannot be rendered the process is answered, but there is no document."""
+    (tmp_path / "broken.md").write_text("# {{ missing }}")
+    done = flask("dev", "--once", cwd=tmp_path, environment={"TEMPLATES_FOLDER": str(tmp_path)})
+    assert done.returncode == 1
+    assert (
+        "Error: Step 5, process: it goes on without a document. broken.md, line 1: 'missing' is undefined."
+        in done.stderr
+    )

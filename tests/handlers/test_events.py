@@ -1,0 +1,103 @@
+"""The portal's events about the app, as the development portal sends them."""
+
+import pytest
+import requests
+
+from tests.conftest import Portal, RunningApp, eventually, values
+from tests.handlers.test_install import install_form
+
+
+def event(portal: Portal, name: str, **changed: str) -> dict[str, str]:
+    state = portal.state()
+    form = {
+        "event": name,
+        "auth[domain]": portal.description["domain"],
+        "auth[member_id]": portal.description["member_id"],
+        "auth[application_token]": state["installation"]["application_token"],
+    }
+    return form | changed
+
+
+def send(app: RunningApp, form: dict[str, str]) -> int:
+    return requests.post(f"{app.url}/events", data=form, timeout=9).status_code
+
+
+def test_an_app_without_a_page_is_installed_by_its_event(app: RunningApp, portal: Portal) -> None:
+    portal.ask("install", event_url=f"{app.url}/events")
+    eventually(lambda: len(portal.stored()) == len(app.backend.registry))
+    installation = app.backend.installations.find(portal.description["member_id"])
+    assert installation is not None
+    assert installation.language == "en"
+
+
+def test_after_an_update_everything_is_registered_again(installed: RunningApp, portal: Portal) -> None:
+    """The portal wipes the activities, and may give a new application token."""
+    portal.ask("update-app", new_token=True)
+    eventually(lambda: len(portal.stored()) == len(installed.backend.registry))
+    assert values(portal.finished(portal.run("tell", {"words": "again"})))["told"].startswith("again")
+
+
+def test_an_uninstall_ends_all_work_for_the_portal(installed: RunningApp, portal: Portal) -> None:
+    portal.finished(portal.run("count"))
+    portal.ask("uninstall", clean=False)
+    eventually(lambda: not installed.backend.installations.find(portal.description["member_id"]).active)  # type: ignore[union-attr]
+    assert send(installed, event(portal, "ONAPPTEST")) == 403
+    assert len(installed.backend.runs.list()) == 1
+
+
+def test_an_uninstall_with_clean_erases_the_portals_data(
+    installed: RunningApp, portal: Portal, other_portal: Portal
+) -> None:
+    other_portal.ask("install", app_url=installed.url)
+    eventually(lambda: "count" in other_portal.stored())
+    link, other_link = (values(each.finished(each.run("count")))["link"] for each in (portal, other_portal))
+    portal.ask("uninstall", clean=True)
+    eventually(lambda: len(installed.backend.runs.list()) == 1)
+    eventually(lambda: requests.get(link, timeout=9).status_code == 404)
+    assert requests.get(link, timeout=9).text.count("This document has been removed.") == 1
+    assert requests.get(other_link, timeout=9).status_code == 200
+
+
+def test_a_reinstall_starts_clean(installed: RunningApp, portal: Portal) -> None:
+    assert values(portal.finished(portal.run("count")))["number"] == 1
+    portal.ask("uninstall", clean=True)
+    eventually(lambda: not installed.backend.installations.find(portal.description["member_id"]).active)  # type: ignore[union-attr]
+    portal.ask("install", app_url=installed.url)
+    eventually(lambda: len(portal.stored()) == len(installed.backend.registry))
+    assert values(portal.finished(portal.run("count")))["number"] == 1
+
+
+def test_payment_is_kept(installed: RunningApp, portal: Portal) -> None:
+    data = {"data[STATUS]": "S", "data[PAYMENT_EXPIRED]": "Y"}
+    assert send(installed, event(portal, "ONAPPPAYMENT") | data) == 200
+    installation = installed.backend.installations.find(portal.description["member_id"])
+    assert installation is not None
+    assert (installation.status, installation.payment_expired) == ("S", True)
+
+
+@pytest.mark.parametrize("name", ["ONAPPTEST", "ONAPPUNINSTALL", "ONAPPPAYMENT", "ONCRMDEALADD", ""])
+def test_an_event_of_somebody_else_is_refused(installed: RunningApp, portal: Portal, name: str) -> None:
+    for changed in ({"auth[application_token]": "wrong"}, {"auth[application_token]": ""}, {"auth[member_id]": "x"}):
+        assert send(installed, event(portal, name, **changed)) == 403
+    assert installed.backend.installations.find(portal.description["member_id"]).active  # type: ignore[union-attr]
+
+
+def test_an_event_that_means_nothing_here_is_taken(installed: RunningApp, portal: Portal) -> None:
+    assert send(installed, event(portal, "ONAPPTEST")) == 200
+    assert send(installed, event(portal, "ONCRMDEALADD")) == 200
+
+
+@pytest.mark.parametrize("name", ["ONAPPINSTALL", "ONAPPUPDATE"])
+def test_an_install_event_is_believed_by_its_access_token_alone(
+    installed: RunningApp, portal: Portal, other_portal: Portal, name: str
+) -> None:
+    """The application token of a known portal proves nothing: only the OAuth server does."""
+    forged = event(portal, name, **{"auth[access_token]": "forged"})
+    assert send(installed, forged) == 403
+    others = event(portal, name, **{"auth[access_token]": install_form(other_portal)["AUTH_ID"]})
+    assert send(installed, others) == 403
+
+
+def test_a_form_that_is_too_large_is_refused(installed: RunningApp) -> None:
+    assert send(installed, {"event": "x" * 1024 * 1024}) == 413
+    assert requests.post(f"{installed.url}/activities/tell", data="x" * 1024 * 1025, timeout=9).status_code == 413

@@ -1,0 +1,118 @@
+"""The app in processes of its own: gunicorn with the worker embedded, and scaled out over Redis."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+
+from bizproc.settings import Settings
+from tests.commands.test_commands import FLASK, ROOT
+from tests.conftest import Portal, eventually, values
+
+
+@contextmanager
+def process(*command: str | Path, environment: dict[str, str], **how: object) -> Iterator[subprocess.Popen[bytes]]:
+    running = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, **how)  # type: ignore[call-overload]
+    try:
+        yield running
+    finally:
+        running.terminate()
+        running.wait(20)
+
+
+@contextmanager
+def web(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    address = environment["B24_APP_URL"].removeprefix("http://")
+    with process(sys.executable, "-m", "gunicorn", "--bind", address, environment=environment) as running:
+        eventually(lambda: running.poll() is None and _ready(environment["B24_APP_URL"]))
+        yield running
+
+
+def _ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/readyz", timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return {
+        "B24_CLIENT_ID": settings.client_id,
+        "B24_CLIENT_SECRET": settings.client_secret,
+        "B24_APP_URL": f"http://127.0.0.1:{port}",
+        "B24_SECRET_KEY": settings.secret_keys[0],
+        "B24_OAUTH_URL": settings.oauth_url,
+        "DATABASE_URL": settings.database_url,
+        "FILES_URL": settings.files_url,
+    }
+
+
+def install(portal: Portal, environment: dict[str, str]) -> None:
+    portal.ask("install", app_url=environment["B24_APP_URL"])
+    eventually(lambda: "save_document" in portal.stored())
+
+
+def test_a_killed_app_finds_its_runs_again(portal: Portal, environment: dict[str, str]) -> None:
+    """SIGKILL while documents are made: whatever got its 2xx is answered by the next life."""
+    with web(environment) as first:
+        install(portal, environment)
+        # The answers cannot be given in this life, so every accepted run is still open when it ends.
+        portal.ask(
+            "faults", rest={"bizproc.event.send": {"error": "INTERNAL_SERVER_ERROR", "status": 500, "times": 99}}
+        )
+        processes = [portal.run("save_document", {"Parameters": [f"customer={number}"]}) for number in range(12)]
+        eventually(lambda: sum(entry["status"] == 200 for entry in portal.log("/activities/")) == len(processes))
+        worker = subprocess.run(
+            ["pgrep", "-P", str(first.pid)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        first.kill()
+        for pid in worker:
+            os.kill(int(pid), signal.SIGKILL)
+    portal.ask("faults")
+    with web(environment):
+        numbers = [values(portal.finished(each))["number"] for each in processes]
+    assert sorted(numbers) == list(range(1, 13))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_web_and_worker_share_redis_and_postgresql(
+    portal: Portal, environment: dict[str, str], database_url: str
+) -> None:
+    server = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
+    try:
+        redis.Redis.from_url(server).ping()
+    except redis.ConnectionError:
+        pytest.skip("no Redis answers; set TEST_REDIS_URL")
+    environment |= {"QUEUE_URL": f"{server}/9", "DATABASE_URL": database_url}
+    upgraded = subprocess.run([FLASK, "db", "upgrade"], cwd=ROOT, env=os.environ | environment, timeout=60, check=True)
+    assert upgraded.returncode == 0
+    with ExitStack() as running:
+        running.enter_context(web(environment))
+        for _ in range(2):
+            running.enter_context(process(FLASK, "worker", environment=environment, stderr=subprocess.DEVNULL))
+        install(portal, environment)
+        processes = [portal.run("save_document") for _ in range(20)]
+        numbers = [values(portal.finished(each))["number"] for each in processes]
+        assert sorted(numbers) == list(range(1, 21))
+
+
+def test_a_full_stop_is_graceful(portal: Portal, environment: dict[str, str]) -> None:
+    with web(environment) as running:
+        install(portal, environment)
+        portal.run("save_document")
+        started = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(20) == 0
+        assert time.monotonic() - started < 10
