@@ -51,7 +51,7 @@ class Settings:
             return value
 
         def url(name: str, value: str, *, schemes: tuple[str, ...] = ("https", "http")) -> str:
-            if value and (urlsplit(value).scheme not in schemes or not urlsplit(value).netloc):
+            if value and not _is_url(value, schemes):
                 faults.append(f"{name} is no address that begins with {' or '.join(f'{each}://' for each in schemes)}")
             return value.rstrip("/")
 
@@ -59,8 +59,9 @@ class Settings:
             return environment.get(name, "").strip() or default
 
         key_hint = f"at least {MINIMUM_LENGTH} random characters, such as  openssl rand -base64 32  prints"
-        keys = tuple(key.strip() for key in required("B24_SECRET_KEY", key_hint).split(",") if key.strip())
-        if any(len(key) < MINIMUM_LENGTH for key in keys):
+        given_keys = required("B24_SECRET_KEY", key_hint)
+        keys = tuple(key.strip() for key in given_keys.split(",") if key.strip())
+        if given_keys and (not keys or any(len(key) < MINIMUM_LENGTH for key in keys)):
             faults.append(f"B24_SECRET_KEY has a key of fewer than {MINIMUM_LENGTH} characters")
         queue_url = chosen("QUEUE_URL", EMBEDDED)
         settings = cls(
@@ -78,3 +79,11 @@ class Settings:
         if faults:
             raise SettingsError("The settings are not complete:\n" + "\n".join(f"  {fault}" for fault in faults))
         return settings
+
+
+def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
