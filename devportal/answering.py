@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from bizproc.definition.portal_rules import Refused
 from devportal.cloud import Cloud
 from devportal.errors import RestError
 from devportal.faults import MethodFault
@@ -13,11 +14,11 @@ from devportal.portal import Portal
 from devportal.wire import Response, json_response
 
 
-def error_body(error: RestError) -> dict[str, Any]:
+def error_body(error: Refused) -> dict[str, Any]:
     return {"error": error.code, "error_description": error.description}
 
 
-def error_response(error: RestError) -> Response:
+def error_response(error: Refused) -> Response:
     return json_response(error_body(error), error.status)
 
 

@@ -8,16 +8,15 @@ from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
 
 from bizproc.definition.filters import Edition, shown
+from bizproc.definition.portal_rules import Refused, check_document_type
 from bizproc.php import parse_str, to_int, to_json, to_text
 from devportal import lifecycle, steps
 from devportal.app_client import Reply
 from devportal.arguments import Arguments, ControlError
 from devportal.cloud import Cloud
-from devportal.errors import RestError
 from devportal.faults import FaultsError
 from devportal.portal import ADMIN, EMPLOYEE, Portal
 from devportal.process import Process
-from devportal.rules import check_document_type
 from devportal.wire import Request, Response, json_response
 
 PREFIX: Final = "/_dev/"
@@ -251,7 +250,7 @@ def _run(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, list[s
         raise ControlError("document_type: must be a list of module, object and type")
     try:
         check_document_type(dict(enumerate(document_type)))
-    except RestError:
+    except Refused:
         raise ControlError("document_type: must be a list of module, object and type") from None
     code = arguments.text("code")
     if not code:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bizproc.definition import portal_rules
 from bizproc.php import PhpArray, is_empty, to_int, to_text, upper, upper_keys
-from devportal import lifecycle, rules, steps
+from devportal import lifecycle, steps
 from devportal.cloud import Cloud
 from devportal.errors import RestError, access_denied
 from devportal.portal import EMPLOYEE, EventHandler, Portal
@@ -123,7 +124,7 @@ def _bound(call: Call, params: PhpArray) -> tuple[str, str, int]:
     for name, value in (("EVENT", event), ("HANDLER", url)):
         if not value:
             raise RestError("ERROR_ARGUMENT", f"Argument '{name}' is null or empty")
-    rules.check_handler(url)
+    portal_rules.check_handler(url)
     return event, url, user_id
 
 

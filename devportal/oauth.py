@@ -5,6 +5,7 @@ import time
 from datetime import datetime
 from typing import Any
 
+from bizproc.definition.portal_rules import Refused
 from bizproc.php import PhpArray, to_text
 from devportal.answering import error_response, time_info, with_faults
 from devportal.cloud import Cloud
@@ -40,7 +41,7 @@ def _answered(cloud: Cloud, method: str, fields: PhpArray, call: Any) -> Respons
     def answer() -> Response:
         try:
             return json_response(call())
-        except RestError as error:
+        except Refused as error:
             return error_response(error)
 
     return with_faults(cloud, portal, method, answer)

@@ -2,11 +2,10 @@
 
 from typing import Final
 
+from bizproc.definition import portal_rules
 from bizproc.php import PhpArray, PhpValue, to_text, upper_keys
-from devportal import rules
 from devportal.errors import RestError
 
-PLACEMENT_LENGTH: Final = 255
 PLACEMENT_UNIQUE: Final = 200
 
 
@@ -21,37 +20,37 @@ class Records:
         self._placements: dict[str, str] = {}
 
     def add(self, params: PhpArray, *, robot: bool) -> None:
-        data = rules.prepared(params)
-        rules.check_new(data, robot=robot)
+        data = portal_rules.prepared(params)
+        portal_rules.check_new(data, robot=robot)
         code = to_text(data["CODE"])
         if code in self._by_code:
             raise RestError("ERROR_ACTIVITY_ALREADY_INSTALLED", "Activity or Robot already installed!")
-        record = rules.new_record(data, robot=robot)
+        record = portal_rules.new_record(data, robot=robot)
         if record["USE_PLACEMENT"] == "Y":
-            rules.check_handler(data.get("PLACEMENT_HANDLER"))
+            portal_rules.check_handler(data.get("PLACEMENT_HANDLER"))
             self._bind(code, to_text(data["PLACEMENT_HANDLER"]))
-        if rules.save_faults(record):
+        if portal_rules.too_large(record):
             self._placements.pop(code, None)
-            raise RestError("ERROR_ACTIVITY_ADD_FAILURE", "Activity save error!")
+            raise RestError("ERROR_ACTIVITY_ADD_FAILURE", portal_rules.SAVE_ERROR)
         self._by_code[code] = record
 
     def update(self, params: PhpArray, *, robot: bool) -> None:
-        data = rules.prepared(params)
+        data = portal_rules.prepared(params)
         record = self._found(data.get("CODE"), robot=robot)
         code = to_text(record["CODE"])
         fields = data.get("FIELDS")
         if not isinstance(fields, dict) or not fields:
-            raise rules.invalid("No fields to update")
-        changed = rules.changed_fields(fields)
+            raise portal_rules.invalid("No fields to update")
+        changed = portal_rules.changed_fields(fields)
         # The portal binds the settings dialog before it saves the record, and does not take that back.
         if fields.get("PLACEMENT_HANDLER") is not None:
-            rules.check_handler(fields["PLACEMENT_HANDLER"])
+            portal_rules.check_handler(fields["PLACEMENT_HANDLER"])
             self._bind(code, to_text(fields["PLACEMENT_HANDLER"]))
         if changed.get("USE_PLACEMENT") == "N":
             self._placements.pop(code, None)
-        faults = rules.save_faults(changed)
+        faults = portal_rules.too_large(changed)
         if faults:
-            raise rules.invalid("; ".join(faults))
+            raise portal_rules.invalid("; ".join(f"{field.upper()} {words}" for field, words in faults))
         record.update(changed)
 
     def delete(self, params: PhpArray, *, robot: bool) -> None:
@@ -78,23 +77,20 @@ class Records:
         self._placements.clear()
 
     def _found(self, code: PhpValue, *, robot: bool) -> PhpArray:
-        rules.check_code(code)
+        portal_rules.check_code(code)
         record = self._by_code.get(to_text(code))
         if record is None or record["IS_ROBOT"] != _kind(robot):
             raise RestError("ERROR_ACTIVITY_NOT_FOUND", "Activity or Robot not found!")
         return record
 
     def _bind(self, code: str, handler: str) -> None:
-        fault = None
         if any(
             other != code and bound[:PLACEMENT_UNIQUE] == handler[:PLACEMENT_UNIQUE]
             for other, bound in self._placements.items()
         ):
-            fault = "You should use unique placement handler for each CODE!"
-        elif len(handler) > PLACEMENT_LENGTH:
-            fault = f"PLACEMENT_HANDLER is longer than {PLACEMENT_LENGTH} characters"
-        if fault:
-            raise RestError("ERROR_CORE", f"Unable to set placement handler: {fault}")
+            twice = "You should use unique placement handler for each CODE!"
+            raise RestError("ERROR_CORE", f"Unable to set placement handler: {twice}")
+        portal_rules.check_placement(handler)
         self._placements[code] = handler
 
 

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from bizproc.definition.portal_rules import Refused
 from bizproc.php import PhpArray, from_json, to_json
 from devportal import batch
 from devportal.answering import error_body, error_response, time_info, with_faults
@@ -29,7 +30,7 @@ def respond(cloud: Cloud, portal: Portal, request: Request) -> tuple[Response, P
     def answer() -> Response:
         try:
             return json_response(_answered(cloud, portal, request, method, webhook, fields))
-        except RestError as error:
+        except Refused as error:
             return error_response(error)
 
     return with_faults(cloud, portal, method, answer), fields
@@ -65,7 +66,7 @@ def _answered(
     def run(name: str, params: PhpArray) -> dict[str, Any]:
         try:
             return called(replace(call, params=params), name, time.time())
-        except RestError as error:
+        except Refused as error:
             return error_body(error)
 
     result = to_json(batch.run(fields, run))

@@ -139,7 +139,8 @@ def _has_token(installation: Installation, fields: PhpArray) -> bool:
 
 def _refused(error: Exception) -> Response:
     logger.warning("install refused: %s", error)
-    return refusal(403, NOT_PROVEN.shown_in(_language()), language=_language())
+    # Shown inside the portal's iframe, and nobody has said yet which portal that is; the page has nothing to click.
+    return refusal(403, NOT_PROVEN.shown_in(_language()), portal="*", language=_language())
 
 
 def _page(installation: Installation, template: str) -> Response:

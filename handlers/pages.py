@@ -11,7 +11,7 @@ from handlers import backend
 def page(template: str, *, portal: str, language: str, **values: object) -> Response:
     """A page of handlers/templates that only this portal may frame (PROTOCOL.md section 9).
 
-    portal: scheme and host, empty where no portal is known; then nobody may frame it
+    portal: scheme and host; empty for a page that nobody may frame, ``*`` for one that anybody may
     """
     nonce = secrets.token_urlsafe(16)
     response = make_response(

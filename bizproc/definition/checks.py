@@ -1,20 +1,21 @@
 """What makes a definition wrong: everything a portal refuses, and some things that it takes but that cannot work.
 
-Paths are relative to the definition. The rules are those of PROTOCOL.md section 6.
+Paths are relative to the definition. The rules are those of PROTOCOL.md section 6; docs/definitions.md lists what is
+refused beyond the portal, and why.
 """
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from bizproc.definition.definition import Definition
+from bizproc.definition import portal_rules
+from bizproc.definition.definition import Definition, Kind
 from bizproc.definition.faults import Fault
+from bizproc.definition.portal_rules import Refused
 from bizproc.definition.properties import PYTHON_TYPES, Property, python_type
 from bizproc.definition.text import PLAIN, LocalizedText
-from bizproc.php import from_json, serialized_size
+from bizproc.php import PhpArray, from_json
 
-CODE_LENGTH = 128
-PROPERTIES_SIZE = 65_535
 RESERVED = frozenset(
     name.lower()
     for name in (
@@ -31,14 +32,27 @@ RESERVED = frozenset(
 
 
 def check(definition: Definition) -> list[Fault]:
-    """Every fault of the definition, in the order in which a reader meets the fields."""
-    return [
+    """Every fault of a definition that a module declares, in the order in which a reader meets the fields."""
+    own = [
         *_code(definition.code),
         *(fault.below("name") for fault in _name(definition.name, "Empty activity NAME!")),
-        *_document_type(definition),
         *_filter(definition),
-        *_properties(definition.properties, "properties"),
-        *_properties(definition.return_properties, "return_properties"),
+        *_of_each(definition.properties, "properties", _declared),
+        *_of_each(definition.return_properties, "return_properties", _declared),
+        *check_beyond_portal(definition),
+    ]
+    found = {fault.path for fault in own}
+    return own + [fault for fault in _portals(definition) if fault.path not in found]
+
+
+def check_beyond_portal(definition: Definition) -> list[Fault]:
+    """What a portal takes though it cannot work."""
+    return [
+        *_line_break(definition.code, "code"),
+        *_blank(definition.handler, "handler"),
+        *_blank(definition.placement_handler, "placement_handler"),
+        *_of_each(definition.properties, "properties", _beyond_portal),
+        *_of_each(definition.return_properties, "return_properties", _beyond_portal),
         *_uniqueness(definition),
     ]
 
@@ -46,14 +60,50 @@ def check(definition: Definition) -> list[Fault]:
 def _code(code: str) -> Iterator[Fault]:
     if code in ("", "0"):
         yield Fault("code", f"{code!r} counts as empty", portal="Empty activity code!")
-    elif not re.fullmatch(r"[A-Za-z0-9._-]+", code):
+    elif not re.fullmatch(r"[A-Za-z0-9._-]+", code.removesuffix("\n")):
         yield Fault(
             "code", f"{code!r} may only have Latin letters, digits, '.', '_' and '-'", portal="Wrong activity code!"
         )
-    elif len(code) > CODE_LENGTH:
+    elif len(code) > portal_rules.CODE_LENGTH:
         yield Fault(
-            "code", f"has {len(code)} characters, at most {CODE_LENGTH} are allowed", portal="Activity save error!"
+            "code",
+            f"has {len(code)} characters, at most {portal_rules.CODE_LENGTH} are allowed",
+            portal=portal_rules.SAVE_ERROR,
         )
+
+
+def _line_break(text: str, path: str) -> Iterator[Fault]:
+    if text.endswith("\n"):
+        yield Fault(path, f"{text!r} ends with a line break, which no callback would carry")
+
+
+def _blank(url: str | None, path: str) -> Iterator[Fault]:
+    if url and re.search(r"\s", url.partition("://")[2].partition("/")[0]):
+        yield Fault(path, f"{url!r} has a blank in its host, so no callback would arrive")
+
+
+def _portals(definition: Definition) -> list[Fault]:
+    """What a portal would still refuse, as a net below the checks that know the module's own words."""
+    read = from_json(definition.to_bitrix("https://app.example.com/activities/x"))
+    return portal_faults(portal_rules.prepared(read if isinstance(read, dict) else {}), definition.kind)
+
+
+def portal_faults(data: PhpArray, kind: Kind) -> list[Fault]:
+    """What a portal that holds nothing yet would refuse: its first fault and, after all its checks, what is too large.
+
+    data: the parameters as PHP arrays, keys upper-cased
+    """
+    try:
+        portal_rules.check_new(data, robot=kind == "robot")
+        if data.get("USE_PLACEMENT") == "Y":
+            portal_rules.check_placement(data.get("PLACEMENT_HANDLER"))
+    except Refused as refused:
+        return [Fault(refused.field, "a portal refuses it", portal=refused.description)]
+    record = portal_rules.new_record(data, robot=kind == "robot")
+    return [
+        Fault(field, f"a portal cannot store it: it {words}", portal=portal_rules.SAVE_ERROR)
+        for field, words in portal_rules.too_large(record)
+    ]
 
 
 def _name(name: LocalizedText, portal: str) -> Iterator[Fault]:
@@ -61,11 +111,6 @@ def _name(name: LocalizedText, portal: str) -> Iterator[Fault]:
         yield Fault("", "is empty", portal=portal)
     elif not (PLAIN in name.texts or "en" in name.texts):
         yield Fault("", "has neither an English nor a plain text, so people of other languages would see nothing")
-
-
-def _document_type(definition: Definition) -> Iterator[Fault]:
-    if definition.document_type is not None and not all(part.strip() for part in definition.document_type):
-        yield Fault("document_type", "needs module, object and type", portal="Wrong activity DOCUMENT_TYPE!")
 
 
 def _filter(definition: Definition) -> Iterator[Fault]:
@@ -83,37 +128,47 @@ def _filter(definition: Definition) -> Iterator[Fault]:
                 )
 
 
-def _properties(properties: tuple[Property, ...], section: str) -> Iterator[Fault]:
+def _of_each(
+    properties: Iterable[Property], section: str, check_one: Callable[[Property], Iterator[Fault]]
+) -> Iterator[Fault]:
     for each in properties:
-        for fault in _property(each):
+        for fault in check_one(each):
             yield fault.below(each.key).below(section)
-    size = serialized_size(from_json({each.key: _upper_cased(each) for each in properties}))
-    if size > PROPERTIES_SIZE:
-        yield Fault(section, f"takes {size} bytes in the portal, at most {PROPERTIES_SIZE} are allowed")
 
 
-def _upper_cased(property_: Property) -> dict[str, object]:
-    return {key.upper(): value for key, value in property_.to_bitrix().items()}
-
-
-def _property(property_: Property) -> Iterator[Fault]:
+def _declared(property_: Property) -> Iterator[Fault]:
+    """What only a module's author can do wrong."""
     key = property_.key
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", key):
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", key.removesuffix("\n")):
         yield Fault(
             "",
             f"{key!r} is no key: a Latin letter, then Latin letters, digits and '_'",
             portal=f"Wrong property key ({key})!",
         )
-    if key.lower() in RESERVED:
-        yield Fault("", "is a name that the portal keeps for itself; choose another")
     yield from (fault.below("name") for fault in _name(property_.name, f"Empty property NAME ({key})!"))
-    if not (property_.type in PYTHON_TYPES or re.fullmatch(r"UF:\w+", property_.type)):
-        known = ", ".join(sorted(PYTHON_TYPES))
-        yield Fault("type", f"{property_.type!r} is no property type; there are {known} and UF:...")
+    if not _known(property_.type):
         return
     if property_.type == "select":
         yield from _options(property_)
     yield from _default(property_)
+
+
+def _beyond_portal(property_: Property) -> Iterator[Fault]:
+    yield from _line_break(property_.key, "")
+    if property_.key.lower() in RESERVED:
+        yield Fault("", "is a name that the portal keeps for itself; choose another")
+    if not _known(property_.type):
+        known = ", ".join(sorted(PYTHON_TYPES))
+        yield Fault("type", f"{property_.type!r} is no property type; there are {known} and UF:...")
+    elif property_.type == "select" and property_.default is not None:
+        values = property_.default if isinstance(property_.default, list) else [property_.default]
+        for value in values:
+            if value not in property_.options:
+                yield Fault("default", f"{value!r} is no option; options are {', '.join(property_.options)}")
+
+
+def _known(type_: str) -> bool:
+    return type_ in PYTHON_TYPES or re.fullmatch(r"UF:\w+", type_) is not None
 
 
 def _options(property_: Property) -> Iterator[Fault]:
@@ -131,10 +186,7 @@ def _default(property_: Property) -> Iterator[Fault]:
         yield Fault("default", f"{property_.default!r} is no list, as a multiple property needs it")
         return
     for value in property_.default if property_.multiple else [property_.default]:
-        if property_.type == "select":
-            if value not in property_.options:
-                yield Fault("default", f"{value!r} is no option; options are {', '.join(property_.options)}")
-        elif not _fits(value, python_type(property_.type)):
+        if property_.type != "select" and not _fits(value, python_type(property_.type)):
             yield Fault("default", f"{value!r} is no {python_type(property_.type).__name__}")
 
 

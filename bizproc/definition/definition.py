@@ -1,6 +1,6 @@
 """A definition: what an activity module declares about its activity, and what a portal is told of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,6 +38,8 @@ class Definition:
 
     waits: the process waits for the answer (True), goes on at once (False), or as the template's author says (None)
     auth_user_id: whose access token a callback carries, 0 for whoever started the process
+    handler, placement_handler: where callbacks and the settings dialog go. A module says neither: they are the
+    installation's
     """
 
     code: str
@@ -50,14 +52,16 @@ class Definition:
     filter: Filter | None = None
     waits: bool | None = None
     auth_user_id: int = 0
+    handler: str | None = None
+    placement_handler: str | None = None
 
     def to_bitrix(self, handler: str | None = None) -> dict[str, Any]:
-        """The parameters of ``bizproc.activity.add`` or ``bizproc.robot.add``; HANDLER only where one is given, since
-        it is not the module's to say. What the definition does not have is left out."""
+        """The parameters of ``bizproc.activity.add`` or ``bizproc.robot.add``; HANDLER only where one is given here or
+        by the definition. What the definition does not have is left out."""
         # Only the letters Y and N have the effect they name (PROTOCOL.md section 6, USE_SUBSCRIPTION).
         fields: dict[str, Any] = {"CODE": self.code, "NAME": self.name.to_bitrix()}
-        if handler is not None:
-            fields["HANDLER"] = handler
+        if handler or self.handler:
+            fields["HANDLER"] = handler or self.handler
         if self.auth_user_id:
             fields["AUTH_USER_ID"] = self.auth_user_id
         if self.waits is not None:
@@ -72,7 +76,20 @@ class Definition:
             fields["DOCUMENT_TYPE"] = list(self.document_type)
         if self.filter is not None:
             fields["FILTER"] = self.filter.to_bitrix()
+        if self.placement_handler is not None:
+            fields |= {"USE_PLACEMENT": "Y", "PLACEMENT_HANDLER": self.placement_handler}
         return fields
+
+    @classmethod
+    def from_bitrix(cls, fields: Mapping[str, Any], kind: Kind = "activity") -> "Definition":
+        """The definition that these parameters of ``bizproc.activity.add`` (or ``bizproc.robot.add``) make, read as a
+        portal reads them: keys in any case, empty values as PHP takes them.
+
+        Raises DefinitionError for what the portal refuses, in its words, and for what docs/definitions.md lists.
+        """
+        from bizproc.definition.loading import load
+
+        return load(fields, kind)
 
     def to_bitrix_update(self, handler: str) -> dict[str, Any]:
         """The FIELDS of an update after which the portal holds exactly this definition: since an update is partial,

@@ -25,7 +25,8 @@ class Fault:
         return replace(self, path=".".join(part for part in (prefix, self.path) if part))
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+        words = f"{self.message} (the portal: {self.portal})" if self.portal else self.message
+        return f"{self.path}: {words}" if self.path else words
 
 
 class DefinitionError(BizprocError):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bizproc.definition.portal_rules import check_document_type, localized, prepared, shown_text
 from bizproc.php import from_json
-from devportal.rules import check_document_type, localized, prepared, shown_text
 from tests.devportal.driver import HANDLER, Portal
 
 ACT = {"CODE": "act", "HANDLER": HANDLER, "NAME": "Act"}

@@ -5,6 +5,7 @@ on PHP arrays, as the portal does: see `bizproc.php`.
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from bizproc.php import (
@@ -19,11 +20,12 @@ from bizproc.php import (
     trim,
     upper_keys,
 )
-from devportal.errors import RestError
 
 CODE_LENGTH: Final = 128
 HANDLER_LENGTH: Final = 1000
+PLACEMENT_LENGTH: Final = 255
 PROPERTIES_BYTES: Final = 65_535
+SAVE_ERROR: Final = "Activity save error!"
 
 # `$` and not `\Z`: the portal's patterns let one trailing line break pass.
 _CODE: Final = re.compile(r"[A-Za-z0-9._-]+$")
@@ -32,8 +34,23 @@ _MODULE: Final = re.compile(r"[A-Za-z0-9._]+\Z")
 _KEYS_KEPT_IN: Final = ("PROPERTIES", "RETURN_PROPERTIES", "OPTIONS")
 
 
-def invalid(description: str) -> RestError:
-    return RestError("ERROR_ACTIVITY_VALIDATION_FAILURE", description)
+class Refused(Exception):
+    """What a portal refuses, with its error code and its words.
+
+    field: where, dotted: ``code``, ``properties.a.name``; empty for the call as a whole
+    """
+
+    status = 400
+
+    def __init__(self, code: str | int, description: str, field: str = "") -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description
+        self.field = field
+
+
+def invalid(description: str, field: str = "") -> Refused:
+    return Refused("ERROR_ACTIVITY_VALIDATION_FAILURE", description, field)
 
 
 def prepared(data: PhpArray, *, keys_kept: bool = False) -> PhpArray:
@@ -52,10 +69,10 @@ def check_new(data: PhpArray, *, robot: bool) -> None:
     check_code(data.get("CODE"))
     check_handler(data.get("HANDLER"))
     if is_empty(data.get("NAME")):
-        raise invalid("Empty activity NAME!")
-    checks = {
+        raise invalid("Empty activity NAME!", "name")
+    checks: dict[str, Callable[[PhpValue], None]] = {
         "PROPERTIES": check_properties,
-        "RETURN_PROPERTIES": check_properties,
+        "RETURN_PROPERTIES": lambda value: check_properties(value, "return_properties"),
         "DOCUMENT_TYPE": check_document_type,
         "FILTER": check_filter,
     }
@@ -69,28 +86,36 @@ def check_new(data: PhpArray, *, robot: bool) -> None:
 
 def check_code(code: PhpValue) -> None:
     if is_empty(code):
-        raise invalid("Empty activity code!")
+        raise invalid("Empty activity code!", "code")
     if not isinstance(code, str) or not _CODE.match(code):
-        raise invalid("Wrong activity code!")
+        raise invalid("Wrong activity code!", "code")
 
 
-def check_handler(handler: PhpValue) -> None:
+def check_handler(handler: PhpValue, field: str = "handler") -> None:
     """The form alone is checked: a host with a dot that is not its first character, and http or https."""
     url = None if isinstance(handler, dict) else parse_url(to_text(handler))
     if url is None or not url.host or url.host.find(".") <= 0:
-        raise RestError("ERROR_WRONG_HANDLER_URL", "Wrong handler URL")
+        raise Refused("ERROR_WRONG_HANDLER_URL", "Wrong handler URL", field)
     if url.scheme not in ("http", "https"):
-        raise RestError("ERROR_UNSUPPORTED_PROTOCOL", "Unsupported handler protocol")
+        raise Refused("ERROR_UNSUPPORTED_PROTOCOL", "Unsupported handler protocol", field)
 
 
-def check_properties(properties: PhpValue) -> None:
+def check_placement(handler: PhpValue) -> None:
+    """The form of a PLACEMENT_HANDLER, and its length; whether another code has it is the portal's to know."""
+    check_handler(handler, "placement_handler")
+    if len(to_text(handler)) > PLACEMENT_LENGTH:
+        too_long = f"PLACEMENT_HANDLER is longer than {PLACEMENT_LENGTH} characters"
+        raise Refused("ERROR_CORE", f"Unable to set placement handler: {too_long}", "placement_handler")
+
+
+def check_properties(properties: PhpValue, field: str = "properties") -> None:
     if not isinstance(properties, dict):
-        raise invalid("Wrong properties array!")
+        raise invalid("Wrong properties array!", field)
     for key, definition in properties.items():
         if not _PROPERTY_KEY.match(str(key)):
-            raise invalid(f"Wrong property key ({key})!")
+            raise invalid(f"Wrong property key ({key})!", f"{field}.{key}")
         if not isinstance(definition, dict) or is_empty(definition.get("NAME")):
-            raise invalid(f"Empty property NAME ({key})!")
+            raise invalid(f"Empty property NAME ({key})!", f"{field}.{key}.name")
 
 
 def check_document_type(document_type: PhpValue) -> None:
@@ -99,9 +124,9 @@ def check_document_type(document_type: PhpValue) -> None:
     names: tuple[PhpKey, ...] = (0, 1, 2) if len(parts) > 2 else (-1, 0, 1) if len(parts) == 2 else ()
     module, entity, type_ = (_part(parts.get(name)) for name in names) if names else ("", "", "")
     if not entity or not type_ or module is None:
-        raise invalid("Wrong activity DOCUMENT_TYPE!")
+        raise invalid("Wrong activity DOCUMENT_TYPE!", "document_type")
     if module not in ("", "0") and not _MODULE.match(module):
-        raise invalid("Wrong activity DOCUMENT_TYPE!")
+        raise invalid("Wrong activity DOCUMENT_TYPE!", "document_type")
 
 
 def _part(value: PhpValue) -> str | None:
@@ -111,7 +136,7 @@ def _part(value: PhpValue) -> str | None:
 
 def check_filter(filter_: PhpValue) -> None:
     if not isinstance(filter_, dict):
-        raise invalid("Wrong activity FILTER!")
+        raise invalid("Wrong activity FILTER!", "filter")
 
 
 def new_record(data: PhpArray, *, robot: bool) -> PhpArray:
@@ -162,17 +187,17 @@ def changed_fields(fields: PhpArray) -> PhpArray:
     return changed
 
 
-def save_faults(fields: PhpArray) -> list[str]:
-    """Why the portal's database layer would not take these fields, after all checks."""
+def too_large(record: PhpArray) -> list[tuple[str, str]]:
+    """What the portal's database layer would not take after all checks: the field, and in which way it is too large."""
     faults = [
-        f"{key} is longer than {limit} characters"
+        (key.lower(), f"has more than {limit} characters")
         for key, limit in (("CODE", CODE_LENGTH), ("HANDLER", HANDLER_LENGTH))
-        if len(to_text(fields.get(key))) > limit
+        if len(to_text(record.get(key))) > limit
     ]
     faults += [
-        f"{key} takes {PROPERTIES_BYTES} bytes or more"
+        (key.lower(), f"takes {PROPERTIES_BYTES} bytes or more")
         for key in ("PROPERTIES", "RETURN_PROPERTIES")
-        if serialized_size(fields.get(key)) >= PROPERTIES_BYTES
+        if serialized_size(record.get(key)) >= PROPERTIES_BYTES
     ]
     return faults
 
