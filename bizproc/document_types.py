@@ -46,3 +46,18 @@ def universal_list(iblock_id: int) -> DocumentType:
 def storage(storage_id: int) -> DocumentType:
     """The files of a drive."""
     return DocumentType("disk", r"Bitrix\Disk\BizProcDocument", f"STORAGE_{storage_id}")
+
+
+EXAMPLES: dict[str, DocumentType] = {
+    "Lead": LEAD,
+    "Contact": CONTACT,
+    "Company": COMPANY,
+    "Deal": DEAL,
+    "Quote": QUOTE,
+    "Invoice": SMART_INVOICE,
+    "Smart process (DYNAMIC_1)": dynamic(1),
+    "Process in the feed (iblock_1)": process(1),
+    "Universal list (iblock_1)": universal_list(1),
+    "Drive (STORAGE_1)": storage(1),
+}
+"""One of each kind, by the name that a person knows it by."""

@@ -1,15 +1,21 @@
 """``flask activities``: the definitions of this app, and their way into portals."""
 
 import sys
+from typing import get_args
 
 import click
 
 import activities as package
+from bizproc import document_types
 from bizproc.definition.faults import DefinitionError
+from bizproc.definition.filters import Edition, shown
+from bizproc.definition.properties import Property, default_text
 from bizproc.definition.registry import Registry, discover
+from bizproc.definition.text import PLAIN, LocalizedText
 from bizproc.portal.b24 import PortalRefused, SdkError, described
 from commands import backend
-from commands.tables import show
+from commands.tables import show as show_table
+from commands.tables import show_one
 
 
 @click.group()
@@ -20,7 +26,7 @@ def activities() -> None:
 @activities.command("list")
 def list_() -> None:
     """List the activities and robots that the modules define."""
-    show(
+    show_table(
         ("Code", "Kind", "Name", "Properties", "Returns", "Module"),
         (
             (
@@ -45,6 +51,64 @@ def validate() -> None:
 
 
 @activities.command()
+@click.argument("code")
+def show(code: str) -> None:
+    """Show one activity: its texts, its properties, and where the designer offers it."""
+    activity = _discovered().get(code)
+    if activity is None:
+        raise click.ClickException(f"There is no activity {code!r}. 'flask activities list' tells which there are.")
+    definition = activity.definition
+    show_one(
+        {
+            "Code": definition.code,
+            "Kind": definition.kind,
+            "Module": activity.function.__module__,
+            "Name": _all_languages(definition.name),
+            "Description": _all_languages(definition.description) if definition.description else "",
+            "Waits": {True: "yes", False: "no", None: "as the template's author says"}[definition.waits],
+        }
+    )
+    click.echo()
+    show_table(
+        ("Property", "Type", "Required", "Multiple", "Default", "Options"),
+        [_property(each) for each in definition.properties],
+        nothing="It has no properties.",
+    )
+    click.echo()
+    show_table(
+        ("Returns", "Type", "Required", "Multiple", "Default", "Options"),
+        [_property(each) for each in definition.return_properties],
+        nothing="It returns nothing.",
+    )
+    click.echo()
+    filter_ = definition.filter.to_bitrix() if definition.filter else None
+    show_table(
+        ("Offered on", "Cloud (b24)", "Self-hosted (box)"),
+        [
+            (name, *("yes" if shown(filter_, document_type, edition) else "no" for edition in get_args(Edition)))
+            for name, document_type in document_types.EXAMPLES.items()
+        ],
+        nothing="",
+    )
+
+
+def _all_languages(text: LocalizedText) -> str:
+    return ", ".join(words if code == PLAIN else f"{words} ({code})" for code, words in text.texts.items())
+
+
+def _property(each: Property) -> tuple[str, ...]:
+    default = each.default if each.multiple else [each.default]
+    return (
+        each.key,
+        each.type,
+        "yes" if each.required else "",
+        "yes" if each.multiple else "",
+        ", ".join(str(default_text(value)) for value in default or () if value is not None),
+        ", ".join(each.options),
+    )
+
+
+@activities.command()
 @click.option("--portal", metavar="DOMAIN", help="Only this portal; all otherwise.")
 def apply(portal: str | None) -> None:
     """Register the activities in the portals where the app is installed."""
@@ -62,7 +126,7 @@ def apply(portal: str | None) -> None:
             rows.append((domain, "", "failed", described(error) if isinstance(error, SdkError) else str(error)))
         else:
             rows += [(domain, each.code, each.action, each.error or "") for each in registered]
-    show(("Portal", "Code", "Result", "Why"), rows, nothing="There is no activity to register.")
+    show_table(("Portal", "Code", "Result", "Why"), rows, nothing="There is no activity to register.")
     sys.exit(1 if any(result in ("failed", "refused") for _, _, result, _ in rows) else 0)
 
 

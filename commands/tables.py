@@ -26,5 +26,8 @@ def show_one(fields: dict[str, str]) -> None:
     """Print names and values, one a line."""
     width = max(map(len, fields))
     Console(width=None if Console().is_terminal else WIDE).print(
-        "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in fields.items()), markup=False, highlight=False
+        "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in fields.items()),
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )

@@ -47,6 +47,17 @@ def test_what_needs_no_portal_needs_no_setting() -> None:
     ]
 
 
+def test_show_tells_where_an_activity_appears() -> None:
+    shown = flask("activities", "show", "save_document").stdout
+    assert "Name         Save document (en), Dokument speichern (de), Сохранить документ (ru)\n" in shown
+    rows = [line.split() for line in shown.splitlines() if line]
+    assert ["docType", "select", "yes", "pdf", "pdf,", "docx"] in rows
+    assert ["Deal", "yes", "yes"] in rows
+    assert ["Drive", "(STORAGE_1)", "no", "no"] in rows
+    unknown = flask("activities", "show", "nothing")
+    assert unknown.stderr.startswith("Error: There is no activity 'nothing'.")
+
+
 def test_a_wrong_definition_is_told_with_its_path(tmp_path: Path) -> None:
     """Copies the app's own module and breaks it, as somebody who edits it would."""
     package = tmp_path / "activities"

@@ -228,3 +228,13 @@ def test_documents_are_what_processes_run_on(installed: RunningApp, portal: Port
     )
     assert ".lists.BizprocDocument.iblock_3 " in values(finished)["told"]
     assert DEAL[0] == "crm"
+
+
+def test_a_step_that_ran_out_of_time_ignores_the_late_answer(installed: RunningApp, portal: Portal) -> None:
+    behaviours.RELEASED.clear()
+    process = portal.run("held", {"words": "late"}, timeout=0.2)
+    assert portal.finished(process)["is_timeout"] == 1
+    behaviours.RELEASED.set()
+    eventually(lambda: installed.backend.runs.list(state="closed"))
+    eventually(lambda: len(portal.log("bizproc.event.send")) == 1)
+    assert values(portal.process(process)) == {}
