@@ -5,12 +5,12 @@ import datetime as dt
 import click
 
 from bizproc.runs.runs import Run
-from commands import backend
+from commands import Group, backend
 from commands.tables import show as show_table
 from commands.tables import show_one
 
 
-@click.group()
+@click.group(cls=Group)
 def runs() -> None:
     """The runs of activities."""
 
@@ -64,6 +64,7 @@ def _shown(run: Run) -> dict[str, str]:
         "Finished": _moment(run.finished_at),
         "Answered": _moment(run.answered_at),
         **{f"Returned {key}": str(value) for key, value in run.values.items()},
+        **({"Trace": f"\n{run.trace}"} if run.trace else {}),
     }
 
 

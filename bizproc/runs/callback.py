@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 from bizproc.context import DocumentId
 from bizproc.document_types import DocumentType
@@ -78,18 +79,26 @@ def read(raw: bytes) -> Callback:
     )
 
 
+def essentials(raw: bytes) -> PhpArray:
+    """The fields of a form that must be known even if the rest of it cannot be read: who sends it, and its event token.
+    Of a form that PHP's rules can read, all fields."""
+    try:
+        return parse_str(raw)
+    except ValueError:
+        fields = dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+        auth: PhpArray = {name: fields.get(f"auth[{name}]", "") for name in ("member_id", "application_token")}
+        return {"auth": auth, "code": fields.get("code", ""), "event_token": fields.get("event_token", "")}
+
+
 def event_token(raw: bytes) -> str:
     """The event token of a form that may be malformed otherwise, empty where there is none."""
-    try:
-        return text(parse_str(raw), "event_token")
-    except ValueError:
-        return ""
+    return text(essentials(raw), "event_token")
 
 
 def text(form: PhpValue, name: str) -> str:
-    """The field's text; empty when it is missing or no text."""
+    """The field's text; empty when it is missing or no text. A NUL, which no database keeps in a text, is replaced."""
     value = form.get(name) if isinstance(form, dict) else None
-    return value if isinstance(value, str) else ""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else ""
 
 
 def number(form: PhpValue, name: str) -> int:

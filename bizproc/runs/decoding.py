@@ -1,6 +1,7 @@
 """The values of a step, from the texts of its callback to Python (PROTOCOL.md section 7)."""
 
 import datetime as dt
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -13,7 +14,11 @@ from bizproc.php import PhpArray, PhpValue
 
 Input = TypeVar("Input", bound=Properties)
 
-DATE_FORMATS = ("%d.%m.%Y", "%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y")
+DATE_FORMATS = ("%d.%m.%Y", "%Y-%m-%d", "%Y/%m/%d")
+MONTH_FIRST, DAY_FIRST = "%m/%d/%Y", "%d/%m/%Y"
+MONTH_FIRST_LANGUAGES = frozenset(("en",))
+"""Which of both a portal means by slashes shows in its language alone: English portals are made with m/d/Y."""
+SHOWN_CHARACTERS = 60
 TIME_FORMATS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 
 
@@ -21,8 +26,8 @@ class UnusableValues(BizprocError):
     """Properties whose values do not fit the definition; the text names each."""
 
 
-def decode(properties: type[Input], given: PhpArray) -> Input:
-    """The step's values as the activity's own class.
+def decode(properties: type[Input], given: PhpArray, language: str = "en") -> Input:
+    """The step's values as the activity's own class. ``language``: the portal's.
 
     A value that is missing or empty is the default, else None; a portal matches names without regard to case.
     Raises UnusableValues with every property that does not fit.
@@ -33,7 +38,7 @@ def decode(properties: type[Input], given: PhpArray) -> Input:
     for name, property_ in properties.__properties__.items():
         texts = _texts(property_, by_name.get(property_.key.lower()))
         try:
-            values[name] = _value(property_, texts)
+            values[name] = _value(property_, texts, language)
         except ValueError as error:
             faults.append(f"{property_.key}: {error}")
     if faults:
@@ -41,7 +46,7 @@ def decode(properties: type[Input], given: PhpArray) -> Input:
     return properties(**values)
 
 
-def _value(property_: Property, texts: Sequence[str]) -> Any:
+def _value(property_: Property, texts: Sequence[str], language: str) -> Any:
     if not texts:
         if property_.default is not None:
             return list(property_.default) if property_.multiple else property_.default
@@ -49,8 +54,8 @@ def _value(property_: Property, texts: Sequence[str]) -> Any:
             raise ValueError("is required, but empty")
         return [] if property_.multiple else None
     if property_.multiple:
-        return [_decoded(property_, each) for each in texts]
-    return _decoded(property_, texts[0])
+        return [_decoded(property_, each, language) for each in texts]
+    return _decoded(property_, texts[0], language)
 
 
 def _texts(property_: Property, value: PhpValue) -> list[str]:
@@ -66,10 +71,10 @@ def _texts(property_: Property, value: PhpValue) -> list[str]:
     return [text] if text.strip() else []
 
 
-def _decoded(property_: Property, text: str) -> Any:
+def _decoded(property_: Property, text: str, language: str) -> Any:
     wanted = python_type(property_.type)
     if property_.type == "select" and text not in property_.options:
-        raise ValueError(f"{text!r} is no option; options are {', '.join(property_.options)}")
+        raise ValueError(f"{_cut(text)} is no option; options are {', '.join(property_.options)}")
     if wanted is bool:
         return _boolean(text)
     if wanted is int:
@@ -77,9 +82,9 @@ def _decoded(property_: Property, text: str) -> Any:
     if wanted is float:
         return _double(text)
     if wanted is dt.datetime:
-        return _datetime(text)
+        return _datetime(text, language)
     if wanted is dt.date:
-        return _datetime(text).date()
+        return _datetime(text, language).date()
     if wanted is dt.time:
         return _time(text)
     return User(text) if wanted is User else text
@@ -88,7 +93,7 @@ def _decoded(property_: Property, text: str) -> Any:
 def _boolean(text: str) -> bool:
     known = {"y": True, "1": True, "n": False, "0": False}
     if text.strip().lower() not in known:
-        raise ValueError(f"{text!r} is neither Y nor N")
+        raise ValueError(f"{_cut(text)} is neither Y nor N")
     return known[text.strip().lower()]
 
 
@@ -96,28 +101,32 @@ def _integer(text: str) -> int:
     digits = re.sub(r"\s", "", text)
     digits = re.sub(r"(?<=\d)[,.](?=\d{3}(?:[,.]|$))", "", digits)
     if not re.fullmatch(r"[+-]?\d{1,4000}", digits):
-        raise ValueError(f"{text!r} is no whole number")
+        raise ValueError(f"{_cut(text)} is no whole number")
     return int(digits)
 
 
 def _double(text: str) -> float:
-    """As typed by a person: ``1 000,5``. Of two separators the last is the decimal one, a single one always is."""
+    """As typed by a person: ``1 000,5``. The last separator is the decimal one, unless it stands there twice."""
     digits = re.sub(r"\s", "", text)
-    whole, separator, fraction = re.fullmatch(r"(.*?)(?:([,.])([^,.]*))?", digits, re.DOTALL).groups()  # type: ignore[union-attr]
-    number = re.sub("[,.]", "", whole) + (f".{fraction or 0}" if separator else "")
-    if not re.fullmatch(r"[+-]?(\d+(\.\d+)?|\.\d+)([eE][+-]?\d{1,3})?", number):
-        raise ValueError(f"{text!r} is no number")
-    return float(number)
+    separators = re.findall("[,.]", digits)
+    decimal = separators[-1] if separators and separators.count(separators[-1]) == 1 else ""
+    for separator in {",", "."} - {decimal}:
+        digits = digits.replace(separator, "")
+    digits = digits.replace(",", ".")
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", digits) or not math.isfinite(float(digits)):
+        raise ValueError(f"{_cut(text)} is no number")
+    return float(digits)
 
 
-def _datetime(text: str) -> dt.datetime:
+def _datetime(text: str, language: str) -> dt.datetime:
     """Portals write dates in their own format, and the moment without a zone; now and then the seconds between it and
-    UTC follow in brackets."""
+    UTC follow in brackets. Without them it is taken for UTC: nobody tells the user's zone."""
     moment, _, offset = text.strip().partition(" [")
     zone: dt.tzinfo = dt.UTC
     if re.fullmatch(r"[+-]?\d{1,5}\]", offset):
         zone = dt.timezone(dt.timedelta(seconds=int(offset[:-1])))
-    formats = [f"{date}{time}" for date in DATE_FORMATS for time in ("", *(f" {each}" for each in TIME_FORMATS))]
+    dates = (*DATE_FORMATS, MONTH_FIRST if language in MONTH_FIRST_LANGUAGES else DAY_FIRST)
+    formats = [f"{date}{time}" for date in dates for time in ("", *(f" {each}" for each in TIME_FORMATS))]
     for each in formats:
         try:
             return dt.datetime.strptime(moment, each).replace(tzinfo=zone)
@@ -126,7 +135,7 @@ def _datetime(text: str) -> dt.datetime:
     try:
         parsed = dt.datetime.fromisoformat(moment)
     except ValueError:
-        raise ValueError(f"{text!r} is no date that is known here") from None
+        raise ValueError(f"{_cut(text)} is no date that is known here") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)
 
 
@@ -137,4 +146,9 @@ def _time(text: str) -> dt.time:
             return dt.datetime.strptime(moment, each).time()  # noqa: DTZ007 - a time of day has no zone
         except ValueError:
             continue
-    raise ValueError(f"{text!r} is no time of day")
+    raise ValueError(f"{_cut(text)} is no time of day")
+
+
+def _cut(text: str) -> str:
+    """The text as a message can show it."""
+    return repr(text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…")

@@ -4,23 +4,22 @@ import datetime as dt
 import json
 import logging
 import threading
-from typing import TYPE_CHECKING
+import traceback
+from dataclasses import replace
+from pathlib import Path
 
 from bizproc.context import ActivityFailed, Context, Files
 from bizproc.definition.activity import AnyActivity
 from bizproc.definition.registry import Registry
 from bizproc.definition.text import t
 from bizproc.files import FileStore
-from bizproc.portal.b24 import PortalRefused, PortalToken, SdkError, described, error_code
+from bizproc.portal.b24 import Client, PortalRefused, PortalToken, SdkError, described, error_code
 from bizproc.portal.installations import Installation, Installations
 from bizproc.runs import callback
 from bizproc.runs.callback import Callback, MalformedCallback
 from bizproc.runs.decoding import UnusableValues, decode
 from bizproc.runs.encoding import encode
 from bizproc.runs.runs import Claim, Outcome, Runs
-
-if TYPE_CHECKING:
-    from b24pysdk.client import BaseClient
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ class RunContext(Context):
         )
 
     @property
-    def portal(self) -> "BaseClient":
+    def portal(self) -> Client:
         return self._token.get_client()
 
     @property
@@ -80,7 +79,7 @@ class RunContext(Context):
         try:
             self.portal.bizproc.activity.log(self._event_token, message).call()
         except (SdkError, PortalRefused) as error:
-            logger.warning("run %s: the portal did not take a log line: %s", self._claim.run_id, _described(error))
+            logger.warning("run %s: the portal did not take a log line: %s", self._claim.run_id, described(error))
 
     def counter(self, name: str) -> int:
         return self._runs.next_number(self._claim, name)
@@ -128,7 +127,9 @@ class Execution:
         except MalformedCallback as error:
             outcome = claim.outcome or self._failed(str(error))
         if claim.outcome is None and not self._runs.finish(claim, outcome):
-            logger.warning("run %s: finished, but another worker has taken it over", claim.run_id)
+            logger.warning(
+                "run %s: its outcome is not stored, since the run is not this worker's any more", claim.run_id
+            )
             return
         self._answer(claim, outcome, installation, called)
 
@@ -137,7 +138,7 @@ class Execution:
         if activity is None:
             return self._failed(UNKNOWN.shown_in(installation.language).format(code=called.code))
         try:
-            given = decode(activity.properties, called.properties)
+            given = decode(activity.properties, called.properties, installation.language)
             context = RunContext(
                 claim,
                 called,
@@ -151,13 +152,15 @@ class Execution:
             if not isinstance(returned, expected):
                 raise TypeError(f"{activity} returned {returned!r}, which is no {expected.__name__}")
             values = encode(returned)
-            json.dumps(values)
+            # What no JSON can say would fail every answer. So it fails the run, where its author sees it.
+            json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
         except (ActivityFailed, UnusableValues, PortalRefused) as error:
             return self._failed(str(error), activity)
-        except Exception:  # whatever the activity's author did not foresee fails this run alone
-            logger.exception("run %s of %s failed", claim.run_id, called.code)
+        except (Exception, SystemExit) as error:  # what the activity's author did not foresee fails this run alone
+            logger.warning("run %s of %s failed: %s", claim.run_id, called.code, _place(error))
             why = UNEXPECTED.shown_in(installation.language).format(run=claim.run_id)
-            return self._failed(why, activity)
+            trace = "".join(traceback.format_exception(error))
+            return replace(self._failed(why, activity), trace=trace)
         return Outcome(values)
 
     def _failed(self, why: str, activity: AnyActivity | None = None) -> Outcome:
@@ -188,7 +191,7 @@ class Execution:
             self._runs.close(claim)
 
     def _not_answered(self, claim: Claim, outcome: Outcome, error: SdkError | PortalRefused) -> None:
-        why = _described(error)
+        why = described(error)
         code = error_code(error) if isinstance(error, SdkError) else ""
         if code == PROCESS_GONE:
             self._runs.close(claim)
@@ -207,5 +210,7 @@ def _joined(*sentences: str | None) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _described(error: SdkError | PortalRefused) -> str:
-    return described(error) if isinstance(error, SdkError) else str(error)
+def _place(error: BaseException) -> str:
+    """Which error, and where. Its text may hold anything, so it is left to the encrypted trace."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"

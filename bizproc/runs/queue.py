@@ -5,17 +5,24 @@ Huey's own retries, schedule and results are never used.
 """
 
 import logging
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from huey import MemoryHuey, RedisHuey
 from huey.consumer import Consumer
+from redis import ConnectionPool
 from redis.exceptions import RedisError
+
+from bizproc.errors import BizprocError
 
 logger = logging.getLogger(__name__)
 
 THREADS = 8
+CONNECT_SECONDS = 0.5
+ANSWER_SECONDS = 2
+"""More than the second for which Huey waits for a message at a time."""
 
 
 class Worker(Protocol):
@@ -27,6 +34,10 @@ class Worker(Protocol):
     def stop(self) -> None: ...
 
 
+class QueueError(BizprocError):
+    """The queue cannot be used as QUEUE_URL says."""
+
+
 class _ThreadConsumer(Consumer):  # type: ignore[misc] # huey has no types
     """A consumer inside a process that has a life of its own: the server's signal handlers stay."""
 
@@ -34,12 +45,29 @@ class _ThreadConsumer(Consumer):  # type: ignore[misc] # huey has no types
         pass
 
 
-class Queue:
-    """Hands ids to workers. ``url`` is ``embedded``, or the address of a Redis server."""
+class _ProcessConsumer(Consumer):  # type: ignore[misc] # huey has no types
+    """A consumer that is a process: whoever ends it, by Ctrl+C or as a service, lets it finish what it began."""
 
-    def __init__(self, url: str, *, embedded: bool) -> None:
+    def __init__(self, *args: Any, **how: Any) -> None:
+        super().__init__(*args, **how)
+        stops, gracefully = False, True
+        self._signal_actions = dict.fromkeys((signal.SIGINT, signal.SIGTERM), (stops, gracefully))
+
+
+class Queue:
+    """Hands ids to workers.
+
+    url: ``embedded``, or the address of a Redis server
+    name: keeps apps apart that share a server
+    """
+
+    def __init__(self, url: str, *, name: str, embedded: bool) -> None:
         self._embedded = embedded
-        self._huey: Any = MemoryHuey("b24", results=False) if embedded else RedisHuey("b24", url=url, results=False)
+        if embedded:
+            self._huey: Any = MemoryHuey(name, results=False)
+        else:
+            pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
+            self._huey = RedisHuey(name, connection_pool=pool, results=False)
         self._worker: Worker | None = None
         self._consumer: Any = None
         self._stopped = False
@@ -50,19 +78,22 @@ class Queue:
     def serve(self, worker: Worker) -> None:
         self._worker = worker
 
-    def send_run(self, run_id: int) -> None:
-        self._send(self._run, run_id)
+    def send_run(self, run_id: int) -> bool:
+        """False when the queue cannot be reached; nothing is lost then, since the sweep hands over what is stored."""
+        return self._send(self._run, run_id)
 
-    def send_register(self, installation_id: int) -> None:
-        self._send(self._register, installation_id)
+    def send_register(self, installation_id: int) -> bool:
+        """As ``send_run``."""
+        return self._send(self._register, installation_id)
 
-    def _send(self, task: Callable[[int], Any], id_: int) -> None:
+    def _send(self, task: Callable[[int], Any], id_: int) -> bool:
         self.start()
         try:
             task(id_)
         except RedisError as error:
-            # Nothing is lost: the row is stored, and the next sweep that reaches the queue hands it over.
             logger.warning("the queue cannot be reached: %s", type(error).__name__)
+            return False
+        return True
 
     def start(self) -> None:
         """Embedded: work in threads of this process from now on, if that has not begun. Called after a server's fork,
@@ -84,12 +115,21 @@ class Queue:
             self._worker.stop()
 
     def work(self) -> None:
-        """Scaled out: work until a signal ends the process."""
+        """Scaled out: work until a signal ends the process.
+
+        Raises QueueError when the server cannot be reached.
+        """
+        try:
+            self._huey.storage.conn.ping()
+        except RedisError as error:
+            raise QueueError(
+                f"The queue cannot be reached: {type(error).__name__}. Check QUEUE_URL, and that Redis is running."
+            ) from None
         if self._worker is None:
             raise RuntimeError("serve() comes first")
         self._worker.start()
         try:
-            self._consumer_of(Consumer).run()
+            self._consumer_of(_ProcessConsumer).run()
         finally:
             self._worker.stop()
 

@@ -6,13 +6,13 @@ A run is ``received``, then ``running``, then ``answering`` once its outcome is 
 import datetime as dt
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bizproc.secrets import Secrets
+from bizproc.secrets import CannotDecrypt, Secrets
 from bizproc.storage.database import Database
 from bizproc.storage.tables import CounterNumberRow, CounterRow, InstallationRow, RunRow, now
 
@@ -27,10 +27,12 @@ class Outcome:
 
     values: RETURN_VALUES of the answer
     error: why it failed, for a person; None when it succeeded
+    trace: the stack trace of an error that nobody foresaw, for the operator alone
     """
 
     values: dict[str, Any]
     error: str | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Run:
     state: str
     outcome: str | None
     error: str | None
+    trace: str | None
     values: dict[str, Any]
     claims: int
     received_at: dt.datetime
@@ -115,15 +118,22 @@ class Runs:
             if row.state != "answering":
                 row.state = "running"
                 row.started_at = moment
-            return Claim(
-                run_id=row.id,
-                installation_id=row.installation_id,
-                number=taken,
-                code=row.code,
-                raw=self._secrets.decrypt(row.raw),
-                outcome=None if row.outcome is None else Outcome(self._values(row), row.error),
-                answer_attempts=row.answer_attempts,
-            )
+            try:
+                return self._claimed(row)
+            except CannotDecrypt as error:
+                row.state, row.outcome, row.error = "closed", "failed", str(error)
+                return None
+
+    def _claimed(self, row: RunRow) -> Claim:
+        return Claim(
+            run_id=row.id,
+            installation_id=row.installation_id,
+            number=row.claim,
+            code=row.code,
+            raw=self._secrets.decrypt(row.raw),
+            outcome=None if row.outcome is None else Outcome(self._values(row), row.error),
+            answer_attempts=row.answer_attempts,
+        )
 
     def renew(self, claims: Sequence[Claim]) -> None:
         """Prolong the leases of claims that are still being worked on."""
@@ -144,6 +154,7 @@ class Runs:
             outcome="succeeded" if outcome.error is None else "failed",
             error=outcome.error,
             result=self._secrets.encrypt(json.dumps(outcome.values).encode()),
+            trace=None if outcome.trace is None else self._secrets.encrypt(outcome.trace.encode("utf-8", "replace")),
             finished_at=now(),
         )
 
@@ -206,11 +217,16 @@ class Runs:
             return [self._run(row, of) for row, of in found]
 
     def get(self, run_id: int) -> Run | None:
+        """With its results and its trace, which the list leaves out. Raises CannotDecrypt."""
         with self._database.reading() as session:
             found = session.execute(
                 select(RunRow, InstallationRow.domain).join(InstallationRow).where(RunRow.id == run_id)
             ).first()
-            return found and self._run(*found)
+            if found is None:
+                return None
+            row, domain = found
+            trace = None if row.trace is None else self._secrets.decrypt(row.trace).decode()
+            return replace(self._run(row, domain), values=self._values(row), trace=trace)
 
     def _change(self, claim: Claim, **values: Any) -> bool:
         with self._database.writing() as session:
@@ -230,7 +246,8 @@ class Runs:
             state=row.state,
             outcome=row.outcome,
             error=row.error,
-            values=self._values(row),
+            trace=None,
+            values={},
             claims=row.claim,
             received_at=row.received_at,
             started_at=row.started_at,

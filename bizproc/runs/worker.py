@@ -5,9 +5,8 @@ import logging
 import threading
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import SQLAlchemyError
 
-from bizproc.portal.b24 import PortalRefused, SdkError, described
+from bizproc.portal.b24 import PortalRefused, PortalUnavailable, SdkError, described
 from bizproc.portal.installations import Installations
 from bizproc.registration.registration import Registration
 from bizproc.runs.execution import Execution
@@ -26,7 +25,8 @@ REGISTER_LEASE = dt.timedelta(minutes=2)
 class AppWorker:
     """The worker of this app.
 
-    alone: no other process works on the runs, so all that a former life of this one had begun is free
+    embedded: the queue is in memory, so it begins empty. If no other process has the database too, all that a former
+        life of this one had begun is free
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class AppWorker:
         registration: Registration,
         queue: Queue,
         *,
-        alone: bool,
+        embedded: bool,
     ) -> None:
         self._database = database
         self._runs = runs
@@ -46,7 +46,8 @@ class AppWorker:
         self._installations = installations
         self._registration = registration
         self._queue = queue
-        self._alone = alone
+        self._embedded = embedded
+        self._alone = False
         self._stopping = threading.Event()
         self._sweeper: threading.Thread | None = None
 
@@ -55,7 +56,8 @@ class AppWorker:
 
     def register(self, installation_id: int) -> None:
         """Register the activities of an installation that is due; a failure that may pass is tried again later."""
-        if not self._claim_registration(installation_id):
+        lease = self._claim_registration(installation_id)
+        if lease is None:
             return
         installation = self._installations.get(installation_id)
         if installation is None or not installation.active:
@@ -65,8 +67,8 @@ class AppWorker:
         try:
             self._registration.register(installation, self._installations.token(installation))
         except PortalRefused as refused:
-            error = str(refused)
-        except SdkError as failed:
+            error = described(refused)
+        except (SdkError, PortalUnavailable) as failed:
             error = described(failed)
             due = now() + min(dt.timedelta(seconds=2**installation.register_attempts), LONGEST_PAUSE)
         if error:
@@ -74,7 +76,8 @@ class AppWorker:
         with self._database.writing() as session:
             session.execute(
                 update(InstallationRow)
-                .where(InstallationRow.id == installation_id)
+                # Whoever installed or updated the app meanwhile wants it registered once more.
+                .where(InstallationRow.id == installation_id, InstallationRow.register_due_at == lease)
                 .values(
                     register_due_at=due,
                     register_error=error,
@@ -85,6 +88,7 @@ class AppWorker:
     def start(self) -> None:
         """Free what a former life left behind, and begin to sweep. Before any message is taken."""
         self._stopping.clear()
+        self._alone = self._embedded and self._database.lock_alone()
         if self._alone:
             self._runs.orphan_all()
         self._sweeper = threading.Thread(target=self._sweep_on, name="sweep", daemon=True)
@@ -96,32 +100,36 @@ class AppWorker:
             self._sweeper.join()
 
     def _sweep_on(self) -> None:
-        first = self._alone
+        first = self._embedded
         while True:
             try:
                 self._execution.renew_leases()
                 self._sweep(orphaned=first)
                 first = False
-            except SQLAlchemyError as error:
-                logger.warning("sweep: the database cannot be used: %s", type(error).__name__)
+            except Exception as error:  # the sweep outlives everything: nobody else hands runs over again
+                logger.warning("sweep: %s", type(error).__name__)
             if self._stopping.wait(SWEEP_SECONDS):
                 return
 
     def _sweep(self, *, orphaned: bool) -> None:
         for run_id in self._runs.due(orphaned=orphaned):
-            self._queue.send_run(run_id)
+            if not self._queue.send_run(run_id):
+                return  # the queue is away; each further try would only hold up the renewal of leases
         with self._database.reading() as session:
             due = select(InstallationRow.id).where(InstallationRow.register_due_at <= now())
             installations = list(session.scalars(due))
         for installation_id in installations:
-            self._queue.send_register(installation_id)
+            if not self._queue.send_register(installation_id):
+                return
 
-    def _claim_registration(self, installation_id: int) -> bool:
+    def _claim_registration(self, installation_id: int) -> dt.datetime | None:
+        """Until when it is ours, None when it is not due or another's."""
+        lease = now() + REGISTER_LEASE
         with self._database.writing() as session:
             claimed = session.execute(
                 update(InstallationRow)
                 .where(InstallationRow.id == installation_id, InstallationRow.register_due_at <= now())
-                .values(register_due_at=now() + REGISTER_LEASE)
+                .values(register_due_at=lease)
                 .returning(InstallationRow.id)
             )
-            return claimed.scalar() is not None
+            return None if claimed.scalar() is None else lease

@@ -1,15 +1,17 @@
 """The database: one engine for the process, its transactions and its migrations."""
 
+import fcntl
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -20,6 +22,7 @@ from bizproc.errors import BizprocError
 from bizproc.storage.tables import Table
 
 BUSY_SECONDS = 30
+CONNECT_SECONDS = 5
 
 
 class DatabaseError(BizprocError):
@@ -39,13 +42,20 @@ class Database:
                 parsed = parsed.set(drivername="postgresql+psycopg")
             if parsed.database and parsed.get_backend_name() == "sqlite":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
+            is_server = parsed.get_backend_name() != "sqlite"
+            self.engine = create_engine(
+                parsed,
+                pool_pre_ping=is_server,
+                hide_parameters=True,
+                connect_args={"connect_timeout": CONNECT_SECONDS} if is_server else {},
+            )
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise DatabaseError(f"DATABASE_URL names a database whose driver is not installed: {error}") from None
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise DatabaseError("DATABASE_URL is no database address, such as postgresql://user@host/name") from None
         except OSError as error:
             raise DatabaseError(f"The folder of the SQLite file cannot be made: {error}") from None
+        self._alone: IO[str] | None = None
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
@@ -71,15 +81,22 @@ class Database:
         return sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
 
     def upgrade(self) -> None:
-        """Apply the migrations that are missing.
+        """Apply the migrations that are missing. Leaves no connection open, so that a server may fork afterwards.
 
-        Raises DatabaseError when the database cannot be reached.
+        Raises DatabaseError when the database cannot be reached, or is newer than this version of the app.
         """
         try:
             with self.engine.connect().execution_options(begins="IMMEDIATE") as connection, connection.begin():
                 command.upgrade(_alembic(connection), "head")
         except SQLAlchemyError as error:
             raise unreachable(error) from None
+        except CommandError:
+            raise DatabaseError(
+                "The database has a migration that this version of the app does not know: it was upgraded by a newer"
+                " version. Start that one, or restore a backup."
+            ) from None
+        finally:
+            self.engine.dispose()
 
     def downgrade(self, revision: str) -> None:
         """Take migrations back down to a revision, ``base`` for all."""
@@ -98,15 +115,36 @@ class Database:
             raise unreachable(error) from None
         return current != ScriptDirectory.from_config(_alembic(None)).get_current_head()
 
+    def lock_alone(self) -> bool:
+        """Whether this process is the only one that asked for this on the SQLite file; it stays so until it ends or
+        closes the database. Always False for a server, which others may use unseen."""
+        database = self.engine.url.database
+        if self._alone is not None:
+            return True
+        if not self.is_sqlite or not database:
+            return False
+        lock = Path(f"{database}.lock").open("w")  # noqa: SIM115 - open as long as the lock is held
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            return False
+        self._alone = lock
+        return True
+
     def close(self) -> None:
         self.engine.dispose()
+        if self._alone is not None:
+            self._alone.close()
+            self._alone = None
 
 
 def unreachable(error: SQLAlchemyError) -> DatabaseError:
     """Says why without the address, which may hold a password."""
     cause = getattr(error, "orig", None) or error
     return DatabaseError(
-        f"The database cannot be used: {type(cause).__name__}. Check DATABASE_URL, and that the server is running."
+        f"The database cannot be used: {type(cause).__name__}. Check DATABASE_URL, that the server is running, and that"
+        " 'flask db upgrade' has been run."
     )
 
 

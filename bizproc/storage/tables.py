@@ -109,6 +109,7 @@ class RunRow(Table):
     state: ``received``, ``running``, ``answering``, ``closed``
     outcome: ``succeeded`` or ``failed``, null before; error: why it failed, for a person
     result: the answer, encrypted JSON; stored before it is sent
+    trace: the stack trace of an unforeseen error, encrypted
     due_at: before this nobody may claim the run: a lease while somebody works on it, a pause after a failed answer
     handed_at: when it was last given to the queue
     claim: counts the claims, so that who lost its lease cannot store anything any more
@@ -129,6 +130,7 @@ class RunRow(Table):
     outcome: Mapped[str | None] = mapped_column(String(16))
     error: Mapped[str | None] = mapped_column(Text)
     result: Mapped[bytes | None]
+    trace: Mapped[bytes | None]
     due_at: Mapped[dt.datetime]
     handed_at: Mapped[dt.datetime]
     claim: Mapped[int] = mapped_column(Integer)

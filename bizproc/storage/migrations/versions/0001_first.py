@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(16)),
         sa.Column("error", sa.Text),
         sa.Column("result", sa.LargeBinary),
+        sa.Column("trace", sa.LargeBinary),
         sa.Column("due_at", MOMENT, nullable=False),
         sa.Column("handed_at", MOMENT, nullable=False),
         sa.Column("claim", sa.Integer, nullable=False),
