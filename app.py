@@ -7,6 +7,7 @@ import click
 from flask import Flask
 
 import activities
+from bizproc import log
 from bizproc.backend import Backend
 from bizproc.definition.registry import discover
 from bizproc.errors import BizprocError
@@ -27,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     try:
         settings = settings or Settings.from_environment(os.environ, Path(app.instance_path))
         backend = Backend(settings, discover(activities))
-        if settings.embedded and backend.database.is_sqlite:
+        if settings.embedded:
             backend.database.upgrade()
     except BizprocError as error:
         raise CannotStart(str(error)) from None
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def serve() -> Flask:
     """The Flask app for a WSGI server, which knows nothing of ClickException: exits with the message."""
+    log.to_stderr()
     try:
         return create_app()
     except CannotStart as error:

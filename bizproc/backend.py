@@ -1,5 +1,7 @@
 """All rooms of one running app, wired together."""
 
+import logging
+
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from bizproc.definition.registry import Registry
@@ -15,6 +17,8 @@ from bizproc.runs.worker import AppWorker
 from bizproc.secrets import Secrets
 from bizproc.settings import Settings
 from bizproc.storage.database import Database
+
+logger = logging.getLogger(__name__)
 
 PAGE_SECONDS = 3600
 
@@ -42,7 +46,7 @@ class Backend:
         )
         self.files = FileStore(settings.files_url, secrets.link_keys, settings.app_url)
         self.runs = Runs(self.database, secrets)
-        self.queue = Queue(settings.queue_url, embedded=settings.embedded)
+        self.queue = Queue(settings.queue_url, name=f"b24-{settings.client_id}", embedded=settings.embedded)
         self.worker = AppWorker(
             self.database,
             self.runs,
@@ -50,7 +54,7 @@ class Backend:
             self.installations,
             self.registration,
             self.queue,
-            alone=settings.embedded,
+            embedded=settings.embedded,
         )
         self.queue.serve(self.worker)
         self._pages = URLSafeTimedSerializer(secrets.link_keys, salt="page")
@@ -68,7 +72,16 @@ class Backend:
     def uninstall(self, installation: Installation, *, clean: bool) -> None:
         self.installations.uninstall(installation, clean=clean)
         if clean:
-            self.files.erase(installation.member_id)
+            try:
+                self.files.erase(installation.member_id)
+            except OSError as error:
+                # The portal does not tell a second time.
+                logger.error(
+                    "%s: its files could not be erased (%s): remove the folder %s of FILES_URL",
+                    installation.domain,
+                    type(error).__name__,
+                    installation.member_id,
+                )
 
     def page_token(self, installation: Installation) -> str:
         """Lets a page that was opened in a portal ask for what concerns that installation, for PAGE_SECONDS."""

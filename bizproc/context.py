@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bizproc.document_types import DocumentType
 
 if TYPE_CHECKING:
-    from b24pysdk.client import BaseClient
+    from bizproc.portal.b24 import Client
 
 
 class DocumentId(NamedTuple):
@@ -53,7 +53,7 @@ class Context(ABC):
 
     @property
     @abstractmethod
-    def portal(self) -> "BaseClient":
+    def portal(self) -> "Client":
         """A b24pysdk client for this portal, with the rights of the step's user, else of whoever installed the app:
         ``context.portal.crm.deal.get(bitrix_id=1).result``."""
 

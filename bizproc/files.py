@@ -1,5 +1,6 @@
 """The files that runs keep, in whatever fsspec can reach, and the signed links to them."""
 
+import logging
 import posixpath
 
 from fsspec.core import url_to_fs
@@ -7,6 +8,8 @@ from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
 from bizproc.context import Files, StoredFile
 from bizproc.errors import BizprocError
+
+logger = logging.getLogger(__name__)
 
 LINK_DAYS = 7
 
@@ -59,6 +62,9 @@ class FileStore:
             raise LinkError("This link is not complete, or not one of this app.") from None
         except FileNotFoundError:
             raise LinkError("This document has been removed.") from None
+        except OSError as error:
+            logger.warning("a file cannot be loaded: %s", type(error).__name__)
+            raise LinkError("This document cannot be loaded now. Try again later.") from None
 
     def erase(self, member_id: str) -> None:
         """Remove all files of a portal."""

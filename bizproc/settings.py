@@ -1,12 +1,15 @@
 """The settings of the app, read from the environment once, at start."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bizproc.definition.portal_rules import Refused, check_handler
 from bizproc.errors import BizprocError
+from bizproc.files import FileStore
 from bizproc.secrets import MINIMUM_LENGTH
+from bizproc.storage.database import Database
 
 EMBEDDED = "embedded"
 OAUTH_URL = "https://oauth.bitrix24.tech"
@@ -76,9 +79,27 @@ class Settings:
             js_url=chosen("B24_JS_URL", JS_URL),
         )
         url("B24_JS_URL", settings.js_url)
+        faults += _faults_of_what_is_opened(settings)
         if faults:
             raise SettingsError("The settings are not complete:\n" + "\n".join(f"  {fault}" for fault in faults))
         return settings
+
+
+def _faults_of_what_is_opened(settings: Settings) -> Iterator[str]:
+    """What is only known when it is tried, though nothing is connected to yet."""
+    for open_ in (
+        lambda: Database(settings.database_url).close(),
+        lambda: FileStore(settings.files_url, [b""], settings.app_url),
+    ):
+        try:
+            open_()
+        except BizprocError as error:
+            yield str(error)
+    if settings.app_url:
+        try:
+            check_handler(f"{settings.app_url}/activities/x")
+        except Refused as refused:
+            yield f"B24_APP_URL is no address that a portal calls ({refused.description}): it needs a host with a dot"
 
 
 def _is_url(value: str, schemes: tuple[str, ...]) -> bool:

@@ -1,17 +1,16 @@
 """The portal's events about this app (PROTOCOL.md section 2). They can come late, twice or never."""
 
-import datetime as dt
 import logging
 
-from flask import Blueprint
+from flask import Blueprint, request
 from werkzeug.exceptions import BadRequest, Forbidden
 
 from bizproc.php import PhpArray
-from bizproc.portal.b24 import PortalRefused, Tokens
+from bizproc.portal.b24 import PortalRefused
 from bizproc.portal.proof import prove
 from bizproc.runs.callback import number, sender, text
 from handlers import backend
-from handlers.forms import UnreadableForm, form
+from handlers.forms import UnreadableForm, form, tokens
 from handlers.senders import proven
 
 logger = logging.getLogger(__name__)
@@ -47,11 +46,10 @@ def _installed(fields: PhpArray, event: str) -> None:
     """An install or update is believed when the OAuth server confirms its token: it can carry a new application
     token, and so prove nothing by the old one."""
     auth = fields.get("auth")
-    lives = dt.timedelta(seconds=number(auth, "expires_in") or 3600)
-    tokens = Tokens(text(auth, "access_token"), text(auth, "refresh_token") or None, dt.datetime.now(dt.UTC) + lives)
+    given = tokens(text(auth, "access_token"), text(auth, "refresh_token"), number(auth, "expires_in"))
     claimed = sender(fields)
     try:
-        proof = prove(backend().app, tokens.access)
+        proof = prove(backend().app, given.access)
     except PortalRefused as error:
         logger.warning("%s refused: %s", event, error)
         raise Forbidden from None
@@ -59,5 +57,7 @@ def _installed(fields: PhpArray, event: str) -> None:
         logger.warning("%s refused: it is not of the portal that its token is of", event)
         raise Forbidden
     language = text(fields.get("data"), "LANGUAGE_ID").lower()
-    backend().install(proof, tokens, application_token=claimed.application_token, language=language, app_host="")
+    backend().install(
+        proof, given, application_token=claimed.application_token, language=language, app_host=request.host
+    )
     logger.info("%s: %s", proof.domain, event)

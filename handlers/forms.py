@@ -1,17 +1,37 @@
 """Read a request's form as a portal writes it. The query string never mixes with it."""
 
+import datetime as dt
+
 from flask import request
+from werkzeug.exceptions import LengthRequired
 
 from bizproc.php import PhpArray, parse_str
+from bizproc.portal.b24 import Tokens
+
+TOKENS_LIVE_SECONDS = 3600
+LONGEST_LIFE_SECONDS = 7 * 24 * 3600
 
 
 class UnreadableForm(ValueError):
     """The form has too many fields, or too deep ones."""
 
 
+def body() -> bytes:
+    """The request's body. One without a length is refused: it would be cut off at the limit without a word."""
+    if request.content_length is None:
+        raise LengthRequired
+    return request.get_data()
+
+
 def form() -> PhpArray:
     """Raises UnreadableForm."""
     try:
-        return parse_str(request.get_data(cache=True))
+        return parse_str(body())
     except ValueError as error:
         raise UnreadableForm(str(error)) from None
+
+
+def tokens(access: str, refresh: str, lives: int) -> Tokens:
+    """The tokens of a form. ``lives``: seconds, 0 where the form does not say."""
+    seconds = min(lives or TOKENS_LIVE_SECONDS, LONGEST_LIFE_SECONDS)
+    return Tokens(access, refresh or None, dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds))

@@ -25,6 +25,6 @@ def ready() -> tuple[dict[str, str], int]:
         logger.warning("not ready: %s", error)
         return {"status": "not ready"}, 503
     if pending:
-        logger.warning("not ready: migrations are missing; run  flask db upgrade")
+        logger.warning("not ready: the database is not at this version's migration; run  flask db upgrade")
         return {"status": "not ready"}, 503
     return {"status": "ready"}, 200

@@ -1,6 +1,5 @@
 """The pages that a portal opens: the install page and the app's own (PROTOCOL.md section 2)."""
 
-import datetime as dt
 import logging
 from typing import Any
 
@@ -10,13 +9,13 @@ from werkzeug.exceptions import Forbidden
 
 from bizproc.definition.text import LocalizedText, t
 from bizproc.php import PhpArray
-from bizproc.portal.b24 import PortalRefused, Tokens
+from bizproc.portal.b24 import PortalRefused
 from bizproc.portal.installations import Installation
 from bizproc.portal.proof import prove
 from bizproc.runs.callback import number, text
 from bizproc.storage.tables import RegistrationRow
 from handlers import backend
-from handlers.forms import UnreadableForm, form
+from handlers.forms import UnreadableForm, form, tokens
 from handlers.pages import origin, page
 from handlers.refusals import refusal
 
@@ -109,10 +108,10 @@ def progress() -> dict[str, Any]:
     if installation is None:
         raise Forbidden
     activities = _activities(installation)
-    if installation.register_error:
-        state = "failed"
-    elif installation.register_due_at is not None:
+    if installation.register_due_at is not None:
         state = "running"
+    elif installation.register_error:
+        state = "failed"
     else:
         state = "partly" if any(each["action"] == "refused" for each in activities) else "done"
     return {"state": state, "activities": activities, "error": installation.register_error}
@@ -120,16 +119,15 @@ def progress() -> dict[str, Any]:
 
 def _installed(fields: PhpArray) -> Installation:
     """Raises PortalRefused for an install POST that the OAuth server does not confirm."""
-    lives = dt.timedelta(seconds=number(fields, "AUTH_EXPIRES") or 3600)
-    tokens = Tokens(text(fields, "AUTH_ID"), text(fields, "REFRESH_ID") or None, dt.datetime.now(dt.UTC) + lives)
+    given = tokens(text(fields, "AUTH_ID"), text(fields, "REFRESH_ID"), number(fields, "AUTH_EXPIRES"))
     application_token = text(fields, "APPLICATION_TOKEN")
-    if not tokens.access or not application_token:
+    if not given.access or not application_token:
         raise PortalRefused("the form is not the one with which a portal opens an app")
-    proof = prove(backend().app, tokens.access)
+    proof = prove(backend().app, given.access)
     if proof.member_id != text(fields, "member_id"):
         raise PortalRefused("the form names another portal than its token is of")
     return backend().install(
-        proof, tokens, application_token=application_token, language=_language(), app_host=request.host
+        proof, given, application_token=application_token, language=_language(), app_host=request.host
     )
 
 

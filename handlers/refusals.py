@@ -1,10 +1,14 @@
 """What a caller is told when a request fails: never more than they need."""
 
+import logging
+
 from flask import Blueprint, Response
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from handlers.pages import page
 
+logger = logging.getLogger(__name__)
 blueprint = Blueprint("refusals", __name__)
 
 
@@ -21,3 +25,9 @@ def failed(error: HTTPException) -> HTTPException | tuple[str, int]:
     if error.code is None or error.response is not None:
         return error
     return f"{error.code} {error.name}\n", error.code
+
+
+@blueprint.app_errorhandler(SQLAlchemyError)
+def without_database(error: SQLAlchemyError) -> tuple[str, int]:
+    logger.error("the database cannot be used: %s", type(getattr(error, "orig", None) or error).__name__)
+    return "503 Service Unavailable\n", 503

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import pkgutil
+import sys
 import traceback
 from collections.abc import Iterator
 from types import ModuleType
@@ -37,12 +38,15 @@ def discover(package: ModuleType) -> Registry:
     with collecting() as faults:
         for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
             name = f"{package.__name__}.{info.name}"
+            before = len(faults)
             try:
                 module = importlib.import_module(name)
             except Exception as error:  # whatever an author's module raises is told with the others
                 faults.append(Fault(name, _import_error(error, name)))
             else:
                 found += activities_of(module)
+            if len(faults) > before:
+                sys.modules.pop(name, None)  # or a second look would find it already there, and nothing wrong
     faults += _codes_used_twice(found)
     if faults:
         raise DefinitionError(faults)

@@ -39,11 +39,11 @@ class Tokens:
 
 
 class PortalRefused(BizprocError):
-    """The OAuth server or a portal answered something else than hoped for; ``code`` is its error code, if any."""
+    """The OAuth server or a portal said no, and will say so again until a person changes something."""
 
-    def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.code = code
+
+class PortalUnavailable(BizprocError):
+    """A portal could not do it now."""
 
 
 def error_code(error: SdkError) -> str:
@@ -54,8 +54,10 @@ def error_code(error: SdkError) -> str:
     return str(error.json_response.get("error", "")).upper()
 
 
-def described(error: SdkError) -> str:
+def described(error: SdkError | PortalRefused | PortalUnavailable) -> str:
     """The error for a person."""
+    if isinstance(error, BizprocError):
+        return str(error)
     if isinstance(error, BitrixAPIError):
         words = error.json_response.get("error_description") or ""
         return f"{error_code(error)}: {words}" if words else error_code(error)

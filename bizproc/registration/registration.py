@@ -1,18 +1,34 @@
 """Tell a portal of this app's activities, and where its events go."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 
 from bizproc.definition.definition import Definition, Kind
-from bizproc.portal.b24 import PortalRefused, PortalToken, SdkError, described, error_code
+from bizproc.portal.b24 import PortalRefused, PortalToken, PortalUnavailable, SdkError, described, error_code
 from bizproc.portal.installations import Installation
 from bizproc.storage.database import Database
 from bizproc.storage.tables import RegistrationRow, now
 
+logger = logging.getLogger(__name__)
+
 EVENTS = ("ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL", "ONAPPPAYMENT", "ONAPPTEST")
+REFUSALS = frozenset(
+    (
+        "ERROR_ACTIVITY_ADD_FAILURE",
+        "ERROR_ACTIVITY_ALREADY_INSTALLED",
+        "ERROR_ACTIVITY_NOT_FOUND",
+        "ERROR_ACTIVITY_VALIDATION_FAILURE",
+        "ERROR_CORE",
+        "ERROR_UNSUPPORTED_PROTOCOL",
+        "ERROR_WRONG_HANDLER_URL",
+    )
+)
+"""What a portal says of a definition that it will never take as it is; anything else may pass."""
+NOT_ALLOWED = frozenset(("ACCESS_DENIED", "INSUFFICIENT_SCOPE"))
 KINDS: tuple[Kind, ...] = ("activity", "robot")
 
 
@@ -37,7 +53,8 @@ class Registration:
     def register(self, installation: Installation, token: PortalToken) -> list[Registered]:
         """Bind the events, and add or update every definition; what the portal refuses does not stop the others.
 
-        Raises SdkError when the portal cannot be asked at all, PortalRefused when it refuses everything.
+        Raises SdkError and PortalUnavailable when the portal cannot take it now, PortalRefused when it refuses
+        everything.
         """
         listed = self._bind_and_list(token)
         done: list[Registered] = []
@@ -47,6 +64,13 @@ class Registration:
             self._store(installation, registered)
         return done
 
+    def refusals(self) -> dict[int, int]:
+        """How many definitions each portal refused when they were last sent, by installation id."""
+        refused = select(RegistrationRow.installation_id, func.count()).where(RegistrationRow.action == "refused")
+        with self._database.reading() as session:
+            counted = session.execute(refused.group_by(RegistrationRow.installation_id)).tuples()
+            return dict(counted.all())
+
     def _bind_and_list(self, token: PortalToken) -> dict[str, list[str]]:
         """The codes that the portal has, by kind."""
         commands: dict[str, tuple[str, dict[str, Any]]] = {
@@ -54,14 +78,18 @@ class Registration:
         }
         for kind in KINDS:
             commands[kind] = (f"bizproc.{kind}.list", {})
-        # A handler that is bound already answers ERROR_CORE, which is no fault (PROTOCOL.md section 2).
         answer = token.batch(commands)
-        for kind in KINDS:
-            if kind in answer.errors:
+        for name, error in answer.errors.items():
+            if name in KINDS and _code(error) in NOT_ALLOWED:
                 raise PortalRefused(
-                    f"{_words(answer.errors[kind])}. Activities are registered with the rights of who installs the"
-                    " app: an administrator of the portal has to open it."
+                    f"{_words(error)}. Activities are registered with the rights of who installs the app: an"
+                    " administrator of the portal has to open it."
                 )
+            if name in KINDS:
+                raise PortalUnavailable(f"the portal did not list its activities: {_words(error)}")
+            # A handler that is bound already is no fault (PROTOCOL.md section 2).
+            if _code(error) != "ERROR_CORE":
+                logger.warning("%s: the event %s is not bound: %s", token.domain, name, _words(error))
         return {kind: list(answer.results[kind]) for kind in KINDS}
 
     def _send(self, token: PortalToken, definition: Definition, listed: dict[str, list[str]]) -> Registered:
@@ -77,7 +105,7 @@ class Registration:
                 return Registered(code, kind, "updated")
             token.call_method(f"bizproc.{kind}.add", definition.to_bitrix(handler))
         except SdkError as error:
-            if not error_code(error):
+            if error_code(error) not in REFUSALS:
                 raise
             return Registered(code, kind, "refused", described(error))
         return Registered(code, kind, "added")
@@ -99,6 +127,10 @@ class Registration:
                     sent_at=now(),
                 )
             )
+
+
+def _code(error: dict[str, Any]) -> str:
+    return str(error.get("error", "")).upper()
 
 
 def _words(error: dict[str, Any]) -> str:
