@@ -79,8 +79,8 @@ class Output(ReturnProperties):
     waits=True,
 )
 def save_document(given: Input, context: Context) -> Output:
-    number = context.counter("documents") if given.saveDoc else None
     values = {"date": dt.datetime.now(dt.UTC).date().isoformat()} | parameters(given.Parameters)
+    number = context.counter("documents") if given.saveDoc else None
     if number is not None:
         values["number"] = str(number)
     name = f"{given.template}-{number}.{given.docType}" if number else f"{given.template}.{given.docType}"

@@ -12,13 +12,13 @@ from bizproc.definition.filters import Edition, shown
 from bizproc.definition.properties import Property, default_text
 from bizproc.definition.registry import Registry, discover
 from bizproc.definition.text import PLAIN, LocalizedText
-from bizproc.portal.b24 import PortalRefused, SdkError, described
-from commands import backend
+from bizproc.portal.b24 import PortalRefused, PortalUnavailable, SdkError, described
+from commands import Group, backend
 from commands.tables import show as show_table
 from commands.tables import show_one
 
 
-@click.group()
+@click.group(cls=Group)
 def activities() -> None:
     """The activities of this app."""
 
@@ -122,8 +122,8 @@ def apply(portal: str | None) -> None:
         domain = installation.domain
         try:
             registered = app.registration.register(installation, app.installations.token(installation))
-        except (SdkError, PortalRefused) as error:
-            rows.append((domain, "", "failed", described(error) if isinstance(error, SdkError) else str(error)))
+        except (SdkError, PortalRefused, PortalUnavailable) as error:
+            rows.append((domain, "", "failed", described(error)))
         else:
             rows += [(domain, each.code, each.action, each.error or "") for each in registered]
     show_table(("Portal", "Code", "Result", "Why"), rows, nothing="There is no activity to register.")

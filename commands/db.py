@@ -2,11 +2,10 @@
 
 import click
 
-from bizproc.storage.database import DatabaseError
-from commands import backend
+from commands import Group, backend
 
 
-@click.group()
+@click.group(cls=Group)
 def db() -> None:
     """The database."""
 
@@ -14,9 +13,5 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Apply the migrations that are missing. Run it before a new version serves."""
-    app = backend()
-    try:
-        app.database.upgrade()
-    except DatabaseError as error:
-        raise click.ClickException(str(error)) from None
+    backend().database.upgrade()
     click.echo("The database is up to date.")

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 
 import click
 import requests
+
+from commands import Command
 
 ROOT = Path(__file__).parent.parent
 CODE = "save_document"
@@ -32,7 +35,7 @@ class StepFailed(click.ClickException):
     """Which step failed, and why."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--once", is_flag=True, help="Stop after one process; the exit code tells whether all went well.")
 @click.option("--port", default=0, help="The development portal's port; any free one otherwise.")
 def dev(once: bool, port: int) -> None:
@@ -40,6 +43,8 @@ def dev(once: bool, port: int) -> None:
     folder = Path.cwd() / "instance" / "dev"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    # Ended as a service is, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as running:
         portal = running.enter_context(_portal(port, folder))
         _step(1, "Development portal", portal["url"])
@@ -113,7 +118,8 @@ def _short(body: Any) -> str:
 @contextmanager
 def _portal(port: int, folder: Path) -> Iterator[dict[str, Any]]:
     command = [sys.executable, "-m", "devportal", "--port", str(port)]
-    with _process(command, folder / "portal.log", stdout=subprocess.PIPE) as process:
+    environment = os.environ | {"NO_PROXY": "127.0.0.1"}
+    with _process(command, folder / "portal.log", stdout=subprocess.PIPE, env=environment) as process:
         line = process.stdout.readline() if process.stdout else ""
         if not line:
             raise StepFailed(f"Step 1, development portal: it did not start.\n{_last(folder / 'portal.log')}")
@@ -135,6 +141,7 @@ def _app(portal: dict[str, Any], folder: Path) -> Iterator[str]:
             "DATABASE_URL": f"sqlite:///{folder / 'b24.sqlite3'}",
             "FILES_URL": (folder / "files").as_uri(),
             "QUEUE_URL": "embedded",
+            "NO_PROXY": "127.0.0.1",
         }
         bind = f"fd://{server.fileno()}"
         command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--bind", bind]
@@ -144,7 +151,7 @@ def _app(portal: dict[str, Any], folder: Path) -> Iterator[str]:
                 if process.poll() is not None:
                     raise StepFailed(f"Step 2, app: it did not start.\n{_last(folder / 'app.log')}")
                 try:
-                    return requests.get(f"{url}/readyz", timeout=5).ok or None
+                    return _here().get(f"{url}/readyz", timeout=5).ok or None
                 except requests.RequestException:
                     return None
 
@@ -183,7 +190,7 @@ def _finished(portal: dict[str, Any], process: str) -> dict[str, Any] | None:
 
 def _document(returned: dict[str, Any], folder: Path) -> Path:
     """Load the document by its link, as a person would, and find where it is kept."""
-    answer = requests.get(returned["link"], timeout=PATIENCE_SECONDS)
+    answer = _called("GET", returned["link"])
     kept = [path for path in (folder / "files").rglob(returned["name"]) if path.read_bytes() == answer.content]
     if not answer.ok or not kept:
         raise StepFailed(f"Step 6, document: its link answers {answer.status_code}.")
@@ -191,7 +198,7 @@ def _document(returned: dict[str, Any], folder: Path) -> Path:
 
 
 def _ask(portal: dict[str, Any], control: str, what: dict[str, Any]) -> dict[str, Any]:
-    answer = requests.post(f"{portal['url']}/_dev/{control}", json=what, timeout=PATIENCE_SECONDS)
+    answer = _called("POST", f"{portal['url']}/_dev/{control}", json=what)
     if not answer.ok:
         raise StepFailed(f"The development portal refused {control}: {answer.text}")
     parsed: dict[str, Any] = answer.json()
@@ -199,7 +206,21 @@ def _ask(portal: dict[str, Any], control: str, what: dict[str, Any]) -> dict[str
 
 
 def _get(url: str) -> Any:
-    return requests.get(url, timeout=PATIENCE_SECONDS).json()
+    return _called("GET", url).json()
+
+
+def _called(method: str, url: str, **how: Any) -> requests.Response:
+    try:
+        return _here().request(method, url, timeout=PATIENCE_SECONDS, **how)
+    except requests.RequestException as error:
+        raise StepFailed(f"{urlsplit(url).netloc} has gone away: {type(error).__name__}") from None
+
+
+def _here() -> requests.Session:
+    """A session for addresses on this machine, whatever proxy the environment names."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 def _wait(number: int, step: str, found: Callable[[], Found | None], folder: Path) -> Found:

@@ -3,11 +3,11 @@
 import click
 
 from bizproc.portal.installations import Installation
-from commands import backend
+from commands import Group, backend
 from commands.tables import show
 
 
-@click.group()
+@click.group(cls=Group)
 def portals() -> None:
     """The portals in which the app is installed."""
 
@@ -15,6 +15,8 @@ def portals() -> None:
 @portals.command("list")
 def list_() -> None:
     """List the portals, and whether their activities are registered."""
+    app = backend()
+    refusals = app.registration.refusals()
     show(
         ("Portal", "Member id", "Edition", "Status", "Language", "Installed", "Activities"),
         (
@@ -22,20 +24,28 @@ def list_() -> None:
                 each.domain,
                 each.member_id,
                 each.edition,
-                each.status if each.active else "removed",
+                _status(each),
                 each.language,
                 f"{each.installed_at:%Y-%m-%d %H:%M}",
-                _activities(each),
+                _activities(each, refusals.get(each.id, 0)),
             )
-            for each in backend().installations.all()
+            for each in app.installations.all()
         ),
         nothing="The app is not installed in any portal yet.",
     )
 
 
-def _activities(installation: Installation) -> str:
+def _status(installation: Installation) -> str:
+    if not installation.active:
+        return "removed"
+    return f"{installation.status}, payment expired" if installation.payment_expired else installation.status
+
+
+def _activities(installation: Installation, refused: int) -> str:
     if not installation.active:
         return ""
     if installation.register_error:
         return f"not registered: {installation.register_error}"
-    return "registered" if installation.register_due_at is None else "being registered"
+    if installation.register_due_at is not None:
+        return "being registered"
+    return f"registered, but {refused} refused" if refused else "registered"

@@ -1,13 +1,12 @@
 """``flask worker``: a process that works on runs, beside those that accept them."""
 
-import logging
-
 import click
 
-from commands import backend
+from bizproc import log
+from commands import Command, backend
 
 
-@click.command()
+@click.command(cls=Command)
 def worker() -> None:
     """Work on runs until stopped. Needs a QUEUE_URL: embedded, the app works on them itself."""
     app = backend()
@@ -16,5 +15,5 @@ def worker() -> None:
             "QUEUE_URL is not set, so the app's own process works on the runs. To work in processes of their own, set"
             " QUEUE_URL to a Redis server (redis://…) and DATABASE_URL to PostgreSQL, for the app and for the workers."
         )
-    logging.basicConfig(level=logging.INFO)
+    log.to_stderr()
     app.queue.work()

@@ -33,12 +33,12 @@ Found = TypeVar("Found")
 
 
 def eventually(found: Callable[[], Found | None], patience: float = PATIENCE_SECONDS) -> Found:
-    """Ask until the answer is neither None nor False."""
+    """Ask until there is an answer that is not empty."""
     deadline = time.monotonic() + patience
     while True:
         result = found()
-        if result not in (None, False):
-            return result  # type: ignore[return-value]
+        if result:
+            return result
         if time.monotonic() > deadline:
             pytest.fail(f"nothing came of it within {patience} s")
         time.sleep(0.01)

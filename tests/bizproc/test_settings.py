@@ -1,11 +1,13 @@
 """The settings, and everything that can be wrong with them."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from bizproc.settings import Settings, SettingsError
 
+INSTANCE = Path(tempfile.mkdtemp())
 RIGHT = {
     "B24_CLIENT_ID": "local.1",
     "B24_CLIENT_SECRET": "secret",
@@ -15,11 +17,11 @@ RIGHT = {
 
 
 def test_defaults() -> None:
-    settings = Settings.from_environment(RIGHT, Path("/instance"))
+    settings = Settings.from_environment(RIGHT, INSTANCE)
     assert settings.app_url == "https://app.example.com"
     assert settings.secret_keys == ("a" * 32, "b" * 32)
-    assert settings.database_url == "sqlite:////instance/b24.sqlite3"
-    assert settings.files_url == "file:///instance/files"
+    assert settings.database_url == f"sqlite:///{INSTANCE}/b24.sqlite3"
+    assert settings.files_url == (INSTANCE / "files").as_uri()
     assert settings.oauth_url == "https://oauth.bitrix24.tech"
     assert settings.js_url == "https://api.bitrix24.com/api/v1/"
     assert settings.embedded
@@ -27,7 +29,7 @@ def test_defaults() -> None:
 
 def test_everything_missing_is_told_together() -> None:
     with pytest.raises(SettingsError) as raised:
-        Settings.from_environment({}, Path("/instance"))
+        Settings.from_environment({}, INSTANCE)
     for name in RIGHT:
         assert f"{name} is not set: " in str(raised.value)
 
@@ -39,6 +41,10 @@ def test_everything_missing_is_told_together() -> None:
         ("B24_OAUTH_URL", "oauth", "B24_OAUTH_URL is no address"),
         ("B24_JS_URL", "//api", "B24_JS_URL is no address"),
         ("B24_APP_URL", "https://[", "B24_APP_URL is no address"),
+        ("B24_APP_URL", "https://localhost:8000", "B24_APP_URL is no address that a portal calls"),
+        ("DATABASE_URL", "nonsense", "DATABASE_URL is no database address"),
+        ("DATABASE_URL", "postgresql://u:p@h:abc/x", "DATABASE_URL is no database address"),
+        ("FILES_URL", "nothing://x", "FILES_URL cannot be used"),
         ("B24_APP_URL", "https://app.example.com:x", "B24_APP_URL is no address"),
         ("B24_SECRET_KEY", ",", "has a key of fewer than 32 characters"),
         ("B24_SECRET_KEY", "short", "has a key of fewer than 32 characters"),
@@ -47,11 +53,11 @@ def test_everything_missing_is_told_together() -> None:
 )
 def test_what_is_wrong_is_named_without_its_value(name: str, value: str, words: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        Settings.from_environment(RIGHT | {name: value}, Path("/instance"))
+        Settings.from_environment(RIGHT | {name: value}, INSTANCE)
     assert words in str(raised.value)
     assert "secret" not in str(raised.value).replace("B24_SECRET_KEY", "")
 
 
 def test_a_queue_makes_workers_of_their_own() -> None:
-    settings = Settings.from_environment(RIGHT | {"QUEUE_URL": "redis://127.0.0.1/0"}, Path("/instance"))
+    settings = Settings.from_environment(RIGHT | {"QUEUE_URL": "redis://127.0.0.1/0"}, INSTANCE)
     assert not settings.embedded

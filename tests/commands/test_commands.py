@@ -1,12 +1,16 @@
 """The commands, as somebody types them."""
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
+from sqlalchemy import text
 
 from bizproc.settings import Settings
 from tests.conftest import Portal, RunningApp, eventually
@@ -162,6 +166,43 @@ def test_db_upgrade(environment: dict[str, str]) -> None:
     assert "pw" not in wrong.stderr
 
 
+@pytest.mark.parametrize("command", [("portals", "list"), ("runs", "list"), ("activities", "apply")])
+def test_a_database_that_cannot_be_used_is_one_message(environment: dict[str, str], command: tuple[str, ...]) -> None:
+    redis = {"QUEUE_URL": "redis://127.0.0.1:1"}  # embedded, the app itself would not start
+    for url in ("postgresql://u:pw@127.0.0.1:1/x", f"sqlite:///{tempfile.mkdtemp()}/empty.sqlite3"):
+        done = flask(*command, environment=environment | redis | {"DATABASE_URL": url})
+        assert done.returncode == 1
+        assert done.stderr.startswith("Error: The database cannot be used: OperationalError.")
+        assert "Traceback" not in done.stderr
+
+
+def test_another_key_is_one_message(environment: dict[str, str], portal: Portal, installed: RunningApp) -> None:
+    portal.finished(portal.run("tell"))
+    other = environment | {"B24_SECRET_KEY": "x" * 32}
+    for command in (("runs", "show", "1"), ("activities", "apply")):
+        done = flask(*command, environment=other)
+        assert done.returncode == 1
+        assert "B24_SECRET_KEY lacks the key" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert flask("runs", "list", environment=other).returncode == 0
+
+
+def test_a_newer_database_is_one_message(environment: dict[str, str], installed: RunningApp) -> None:
+    with installed.backend.database.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    done = flask("db", "upgrade", environment=environment)
+    assert done.returncode == 1
+    assert "upgraded by a newer version" in done.stderr
+
+
+def test_a_worker_without_redis_is_one_message(environment: dict[str, str]) -> None:
+    done = flask("worker", environment=environment | {"QUEUE_URL": "redis://127.0.0.1:1"})
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: The queue cannot be reached: ConnectionError. Check QUEUE_URL, and that Redis is running.\n"
+    )
+
+
 def test_a_worker_beside_an_embedded_one_is_refused(environment: dict[str, str]) -> None:
     done = flask("worker", environment=environment)
     assert done.returncode == 1
@@ -177,6 +218,23 @@ def test_dev_goes_the_whole_way(tmp_path: Path) -> None:
         assert wire in done.stdout
     (document,) = (tmp_path / "instance" / "dev" / "files").rglob("*.pdf")
     assert document.read_bytes().startswith(b"%PDF")
+
+
+def test_dev_ends_what_it_started_however_it_is_ended(tmp_path: Path) -> None:
+    with subprocess.Popen([FLASK, "dev"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as dev:
+        assert dev.stdout
+        while "stay up" not in dev.stdout.readline():
+            assert dev.poll() is None
+        children = psutil.Process(dev.pid).children(recursive=True)
+        assert len(children) >= 2
+        dev.send_signal(signal.SIGTERM)
+        dev.wait(20)
+    assert not [child for child in children if child.is_running()]
+
+
+def test_dev_works_behind_a_proxy(tmp_path: Path) -> None:
+    proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy"), "http://127.0.0.1:1")
+    assert flask("dev", "--once", cwd=tmp_path, environment=proxy).returncode == 0
 
 
 def test_dev_names_the_step_that_failed(tmp_path: Path) -> None:

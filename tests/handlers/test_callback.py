@@ -1,9 +1,12 @@
 """Who may call an activity. What happens to an accepted callback is told in tests/whole_way."""
 
+import json
+from urllib.parse import urlencode
+
 import pytest
 import requests
 
-from tests.conftest import Portal, RunningApp, values
+from tests.conftest import Portal, RunningApp, eventually, values
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -67,8 +70,36 @@ def test_no_other_method(installed: RunningApp) -> None:
     assert requests.get(f"{installed.url}/activities/tell", timeout=9).status_code == 405
 
 
-def test_a_form_with_too_many_fields_is_refused(installed: RunningApp, form: dict[str, str]) -> None:
-    assert call(installed, form | {f"properties[p{number}]": "" for number in range(11_000)}).status_code == 403
+@pytest.mark.parametrize(
+    "odd", [{f"properties[p{number}]": "" for number in range(11_000)}, {"properties" + "[a]" * 100: ""}]
+)
+def test_a_form_that_cannot_be_read_is_kept_and_told(
+    installed: RunningApp, portal: Portal, form: dict[str, str], odd: dict[str, str]
+) -> None:
+    """The sender is proven, so the process would wait for ever."""
+    assert call(installed, form | odd | {"auth[application_token]": "wrong"}).status_code == 403
+    assert call(installed, form | odd).status_code == 200
+    eventually(lambda: portal.log("bizproc.event.send"))
+    (sent,) = portal.log("bizproc.event.send")
+    assert json.loads(sent["request"]["raw"])["EVENT_TOKEN"] == form["event_token"]
+    (run,) = eventually(lambda: installed.backend.runs.list(state="failed"))
+    assert run.error is not None
+    assert run.error.startswith("The callback's form cannot be read: ")
+
+
+def test_a_body_without_length_is_refused_whole(installed: RunningApp, form: dict[str, str]) -> None:
+    """Cut off at the limit it would look complete."""
+    parts = iter([urlencode(form, doseq=True).encode(), b"&properties[a]=" + b"x" * 2_000_000])
+    answer = requests.post(f"{installed.url}/activities/tell", data=parts, headers=FORM, timeout=9)
+    assert answer.status_code == 411
+    assert installed.backend.runs.list() == []
+
+
+def test_no_nul_reaches_the_database(installed: RunningApp, form: dict[str, str]) -> None:
+    assert call(installed, form | {"code": "a\0b"}).status_code == 200
+    assert call(installed, form | {"auth[member_id]": "\0"}).status_code == 403
+    (run,) = installed.backend.runs.list()
+    assert run.code == "a\ufffdb"
 
 
 def test_lists_come_in_any_form(installed: RunningApp, portal: Portal) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import requests
 
 from bizproc.settings import Settings
@@ -22,7 +23,7 @@ def test_not_ready_without_the_migrations(app: RunningApp) -> None:
     app.backend.database.upgrade()
 
 
-def test_not_ready_without_the_database(settings: Settings, tmp_path: Path) -> None:
+def test_not_ready_without_the_database(settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "db"
     client = app_of_shelf(replace(settings, database_url=f"sqlite:///{path / 'b24.sqlite3'}")).test_client()
     assert client.get("/readyz").status_code == 200
@@ -33,4 +34,7 @@ def test_not_ready_without_the_database(settings: Settings, tmp_path: Path) -> N
     client.application.extensions["b24"].database.engine.dispose()
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json) == (503, {"status": "not ready"})
+    callback = client.post("/activities/tell", data={"auth[member_id]": "x", "auth[application_token]": "y"})
+    assert (callback.status_code, callback.text) == (503, "503 Service Unavailable\n")
+    assert "Traceback" not in caplog.text
     assert client.get("/healthz").status_code == 200

@@ -154,6 +154,7 @@ def test_an_install_that_is_not_proven_is_refused(app: RunningApp, portal: Porta
     answer = post(app, "/install", install_form(portal, **changed))
     assert answer.status_code == 403
     assert "Das Portal konnte nicht bestätigt werden" in answer.text
+    assert "frame-ancestors *" in answer.headers["Content-Security-Policy"], "nobody would see it in the portal"
     assert list(app.backend.installations.all()) == []
 
 
@@ -192,10 +193,37 @@ def test_one_refused_definition_does_not_stop_the_others(app: RunningApp, portal
     assert len(portal.stored()) == len(app.backend.registry) - 1
 
 
-def test_a_registration_that_the_portal_could_not_take_is_tried_again(app: RunningApp, portal: Portal) -> None:
-    portal.ask("faults", rest={"batch": {"error": "INTERNAL_SERVER_ERROR", "status": 500, "times": 1}})
+@pytest.mark.parametrize("method", ["batch", "bizproc.activity.add", "bizproc.activity.list"])
+def test_a_registration_that_the_portal_could_not_take_is_tried_again(
+    app: RunningApp, portal: Portal, method: str
+) -> None:
+    """Meanwhile the page does not give up: it would never call installFinish."""
+    portal.ask("faults", rest={method: {"error": "INTERNAL_SERVER_ERROR", "status": 500, "times": 1}})
+    page = post(app, "/install", install_form(portal)).text
+    asked = {"Authorization": f"Bearer {page_token(page)}"}
+    states = set()
+
+    def state() -> str:
+        states.add(requests.get(f"{app.url}/install/progress", headers=asked, timeout=9).json()["state"])
+        return "done" if "done" in states else ""
+
+    eventually(state)
+    assert states == {"running", "done"}
+    assert len(portal.stored()) == len(app.backend.registry)
+
+
+def test_an_update_during_a_registration_is_registered_too(app: RunningApp, portal: Portal) -> None:
+    """What the one that is under way has sent may be wiped already."""
+    portal.ask("faults", rest={"batch": {"delay_ms": 500, "times": 1}})
     post(app, "/install", install_form(portal))
+    eventually(lambda: app.backend.installations.find(portal.description["member_id"]))
+    post(app, "/install", install_form(portal))
+    eventually(lambda: len(portal.log("/rest/batch")) == 2)
     eventually(lambda: len(portal.stored()) == len(app.backend.registry))
+
+
+def test_a_token_with_an_absurd_life_is_no_fault(app: RunningApp, portal: Portal) -> None:
+    assert post(app, "/install", install_form(portal, AUTH_EXPIRES="99999999999999999")).status_code == 200
 
 
 def test_events_are_bound(installed: RunningApp, portal: Portal) -> None:

@@ -1,5 +1,6 @@
 """What an activity can do: succeed, fail in each way, count, keep a file, call the portal."""
 
+import sys
 import threading
 
 from bizproc import (
@@ -8,6 +9,7 @@ from bizproc import (
     Properties,
     ReturnProperties,
     activity,
+    double,
     integer,
     robot,
     string,
@@ -44,6 +46,21 @@ def fail(given: Words, context: Context) -> Told:
 @activity("crash", name="Crash", waits=True)
 def crash(given: Words, context: Context) -> Told:
     raise RuntimeError("a secret detail")
+
+
+@activity("exit", name="Ends its thread", waits=True)
+def exit_(given: Words, context: Context) -> Told:
+    sys.exit(3)
+
+
+class Amount(ReturnProperties):
+    amount: float | None = double("Amount", default=None)
+    said: str | None = string("Said", default=None)
+
+
+@activity("unsayable", name="Returns what JSON cannot say", waits=True)
+def unsayable(given: Words, context: Context) -> Amount:
+    return Amount(amount=float("nan")) if given.words == "nan" else Amount(said="\ud800")
 
 
 @activity("mistake", name="Returns something else", waits=True)

@@ -84,6 +84,10 @@ def test_a_killed_app_finds_its_runs_again(portal: Portal, environment: dict[str
     with web(environment):
         numbers = [values(portal.finished(each))["number"] for each in processes]
     assert sorted(numbers) == list(range(1, 13))
+    # Whose outcome was stored in the first life was not run again in the second.
+    logged = [entry["request"]["parsed"]["LOG_MESSAGE"] for entry in portal.log("bizproc.activity.log")]
+    sent_before = [entry for entry in portal.log("bizproc.event.send") if entry["status"] == 500]
+    assert len(logged) <= 2 * len(processes) - len({entry["request"]["raw"] for entry in sent_before})
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -95,24 +99,39 @@ def test_web_and_worker_share_redis_and_postgresql(
         redis.Redis.from_url(server).ping()
     except redis.ConnectionError:
         pytest.skip("no Redis answers; set TEST_REDIS_URL")
-    environment |= {"QUEUE_URL": f"{server}/9", "DATABASE_URL": database_url}
+    environment |= {"QUEUE_URL": server, "DATABASE_URL": database_url}
     upgraded = subprocess.run([FLASK, "db", "upgrade"], cwd=ROOT, env=os.environ | environment, timeout=60, check=True)
     assert upgraded.returncode == 0
     with ExitStack() as running:
         running.enter_context(web(environment))
-        for _ in range(2):
+        workers = [
             running.enter_context(process(FLASK, "worker", environment=environment, stderr=subprocess.DEVNULL))
+            for _ in range(2)
+        ]
         install(portal, environment)
         processes = [portal.run("save_document") for _ in range(20)]
         numbers = [values(portal.finished(each))["number"] for each in processes]
         assert sorted(numbers) == list(range(1, 21))
+        portal.ask("faults", rest={"bizproc.activity.log": {"delay_ms": 1500, "times": 9}})
+        slow = [portal.run("save_document") for _ in range(4)]
+        eventually(lambda: len(portal.log("bizproc.activity.log")) >= 20)
+        time.sleep(0.5)
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        assert [worker.wait(20) for worker in workers] == [0, 0]
+        assert {portal.process(each)["status"] for each in slow} == {"completed"}, "a stop lets them finish"
 
 
 def test_a_full_stop_is_graceful(portal: Portal, environment: dict[str, str]) -> None:
     with web(environment) as running:
         install(portal, environment)
-        portal.run("save_document")
+        processes = [portal.run("save_document") for _ in range(5)]
+        eventually(lambda: len(portal.log("bizproc.activity.log")) >= 1)
         started = time.monotonic()
         running.send_signal(signal.SIGTERM)
         assert running.wait(20) == 0
         assert time.monotonic() - started < 10
+    # What had begun was brought to its end, and each function that began ran once.
+    logged = [entry["request"]["parsed"]["LOG_MESSAGE"] for entry in portal.log("bizproc.activity.log")]
+    answered = [process for process in processes if portal.process(process)["status"] != "waiting"]
+    assert len(logged) == len(set(logged)) == len(answered) >= 1

@@ -80,6 +80,9 @@ def test_all_faults_of_all_modules_are_told_together(package: tuple[ModuleType, 
         "shelf.two.three.properties.docType.default",
     ]
     assert "cannot be imported (line 2): ModuleNotFoundError" in str(raised.value)
+    with pytest.raises(DefinitionError) as again:
+        discover(shelf)
+    assert again.value.faults == raised.value.faults
 
 
 def test_a_wrong_definition_fails_when_its_module_is_imported(package: tuple[ModuleType, Path]) -> None:

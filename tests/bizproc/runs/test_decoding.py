@@ -40,10 +40,13 @@ def decoded(name: str, value: Any) -> Any:
         ("amount", "5.", 5.0),
         ("amount", ",5", 0.5),
         ("amount", "1e3", 1000.0),
+        ("amount", "1,000,000", 1000000.0),
+        ("amount", "1.234.567", 1234567.0),
+        ("amount", "1,234,567.5", 1234567.5),
         ("day", "31.12.2026", dt.date(2026, 12, 31)),
         ("day", "2026-12-31", dt.date(2026, 12, 31)),
         ("day", "12/31/2026", dt.date(2026, 12, 31)),
-        ("day", "31/12/2026", dt.date(2026, 12, 31)),
+        ("day", "2026/12/31", dt.date(2026, 12, 31)),
         ("day", "31.12.2026 10:00:00", dt.date(2026, 12, 31)),
         ("moment", "31.12.2026 10:00:05", dt.datetime(2026, 12, 31, 10, 0, 5, tzinfo=UTC)),
         ("moment", "12/31/2026 01:00:05 pm", dt.datetime(2026, 12, 31, 13, 0, 5, tzinfo=UTC)),
@@ -81,6 +84,8 @@ def test_values(name: str, value: Any, expected: Any) -> None:
         ("number", "1e3", "'1e3' is no whole number"),
         ("amount", "a lot", "'a lot' is no number"),
         ("amount", "inf", "'inf' is no number"),
+        ("amount", "1e999", "'1e999' is no number"),
+        ("day", "25/06/2026", "'25/06/2026' is no date"),
         ("day", "32.12.2026", "'32.12.2026' is no date"),
         ("moment", "now", "'now' is no date"),
         ("hour", "25:00", "'25:00' is no time of day"),
@@ -94,6 +99,18 @@ def test_values_that_do_not_fit(name: str, value: Any, words: str) -> None:
     with pytest.raises(UnusableValues) as raised:
         decoded(name, value)
     assert words in str(raised.value)
+
+
+def test_slashes_are_read_as_the_portals_language_has_them() -> None:
+    form = {"day": "05/06/2026"}
+    assert decode(Input, form, "en").day == dt.date(2026, 5, 6)
+    assert decode(Input, form, "fr").day == dt.date(2026, 6, 5)
+
+
+def test_a_long_value_is_cut_in_the_message() -> None:
+    with pytest.raises(UnusableValues) as raised:
+        decoded("number", "x" * 1000)
+    assert len(str(raised.value)) < 120
 
 
 class Defaults(Properties):

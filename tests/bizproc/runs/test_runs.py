@@ -153,6 +153,24 @@ def test_a_new_life_frees_what_the_former_one_had(runs: Runs) -> None:
     assert runs.due(orphaned=True) == [run_id]
 
 
+def test_only_one_process_is_alone_on_a_file(database: Database) -> None:
+    first, second = Database(database.engine.url.render_as_string(False)), database
+    assert first.lock_alone() is first.is_sqlite
+    assert not second.lock_alone()
+    first.close()
+    assert second.lock_alone() is second.is_sqlite
+
+
+def test_what_no_key_can_read_is_closed_with_the_reason(runs: Runs, database: Database) -> None:
+    run_id = accepted(runs)
+    assert Runs(database, Secrets(["another key" * 4])).claim(run_id) is None
+    run = runs.get(run_id)
+    assert run
+    assert (run.state, run.outcome) == ("closed", "failed")
+    assert run.error
+    assert "B24_SECRET_KEY lacks the key" in run.error
+
+
 def test_a_counter_gives_each_run_its_number(runs: Runs) -> None:
     claims = [runs.claim(accepted(runs, str(number), 1 + number % 2)) for number in range(20)]
     with ThreadPoolExecutor(8) as pool:
