@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import fmod, isfinite
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -20,9 +21,12 @@ PhpValue: TypeAlias = bool | int | float | str | dict[PhpKey, "PhpValue"] | None
 
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
+_INT_DIGITS: Final = 19
 
 _CANONICAL_INT: Final = re.compile(r"(?:0|-?[1-9][0-9]{0,18})\Z", re.ASCII)
 _NUMBER: Final = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+_INT_STARTS: Final = frozenset("-0123456789")
+_UPPER: Final = str.maketrans(ascii_lowercase, ascii_uppercase)
 _TRIMMED: Final = " \n\r\t\v\0"
 _CONTROL: Final = dict.fromkeys((*range(32), 127), "_")
 
@@ -37,7 +41,7 @@ class TooDeep(ValueError):
 
 def array_key(key: str) -> PhpKey:
     """The key under which PHP stores `key`: an `int` where it is a canonical decimal integer of 64 bits."""
-    if _CANONICAL_INT.match(key) and INT_MIN <= int(key) <= INT_MAX:
+    if key[:1] in _INT_STARTS and _CANONICAL_INT.match(key) and INT_MIN <= int(key) <= INT_MAX:
         return int(key)
     return key
 
@@ -66,7 +70,7 @@ def parse_str(query: str | bytes, *, max_fields: int = 10_000, max_depth: int = 
 
 
 def _url_decoded(raw: bytes) -> bytes:
-    return unquote_to_bytes(raw.replace(b"+", b" "))
+    return unquote_to_bytes(raw.replace(b"+", b" ")) if b"%" in raw or b"+" in raw else raw
 
 
 class _Form:
@@ -275,8 +279,8 @@ def to_int(value: PhpValue) -> int:
         return 0
     digits = number[1]
     # Out of range, a text stops at the limit where a float wraps around.
-    whole = int(digits) if digits.lstrip("+-").isdigit() else _int_of_float(float(digits), wraps=False)
-    return max(INT_MIN, min(INT_MAX, whole))
+    whole = _whole(digits)
+    return max(INT_MIN, min(INT_MAX, _int_of_float(float(digits), wraps=False) if whole is None else whole))
 
 
 def _int_of_float(value: float, *, wraps: bool = True) -> int:
@@ -312,7 +316,16 @@ def _number(value: int | float | str) -> int | float | None:
     if not number or value[number.end() :].strip(" \t\n\r\v\f"):
         return None
     digits = number[1]
-    return int(digits) if digits.lstrip("+-").isdigit() else float(digits)
+    whole = _whole(digits)
+    return float(digits) if whole is None else whole
+
+
+def _whole(digits: str) -> int | None:
+    """A whole number; None for one with a fraction, or longer than PHP can hold and Python is willing to read."""
+    significant = digits.lstrip("+-0")
+    if not digits.lstrip("+-").isdigit() or len(significant) > _INT_DIGITS:
+        return None
+    return int(significant or "0") * (-1 if digits.startswith("-") else 1)
 
 
 def trim(text: str) -> str:
@@ -322,7 +335,7 @@ def trim(text: str) -> str:
 
 def upper(text: str) -> str:
     """PHP 8's `strtoupper`: ASCII letters only."""
-    return "".join(chr(ord(letter) - 32) if "a" <= letter <= "z" else letter for letter in text)
+    return text.upper() if text.isascii() else text.translate(_UPPER)
 
 
 def upper_keys(array: PhpArray) -> PhpArray:

@@ -42,12 +42,26 @@ def with_faults(cloud: Cloud, portal: Portal, method: str, answer: Callable[[], 
     """`answer()`, with the latency of this start and the fault set for this method."""
     with portal.lock:
         fault = portal.faults.next(method)
-        if fault and fault.operating and portal.edition == "b24":
-            portal.working_time(method).add(fault.operating)
     wait = cloud.options.latency_ms + (fault.delay_ms if fault else 0)
     if wait:
         time.sleep(wait / 1000)
-    if fault is None or not (fault.close or fault.error):
+    if fault is None:
+        return answer()
+    if not fault.operating or portal.edition != "b24":
+        return _with_fault(fault, answer)
+    with portal.lock:
+        working = portal.working_time(method)
+        working.pending += fault.operating
+    try:
+        return _with_fault(fault, answer)
+    finally:
+        # A refusal has counted nothing.
+        with portal.lock:
+            working.add(0.0)
+
+
+def _with_fault(fault: MethodFault, answer: Callable[[], Response]) -> Response:
+    if not (fault.close or fault.error):
         return answer()
     if fault.after:
         answer()

@@ -3,10 +3,11 @@
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import requests
+import urllib3
 
 from bizproc.php import parse_str, to_json
 from devportal.exchange_log import ExchangeLog
@@ -50,7 +51,8 @@ class AppClient:
                 timeout=TIMEOUT,
             )
             reply = Reply(answer.status_code, _ms(start), dict(answer.headers), answer.content)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            # A host that is none comes as either of the last two.
             reply = Reply(None, _ms(start), error=f"{type(error).__name__}: {error}")
         self._log.add(
             "to_app",
@@ -58,7 +60,7 @@ class AppClient:
             "POST",
             url,
             body=form.encode(),
-            parsed=to_json(parse_str(form)),
+            parsed=_parsed(form),
             status=reply.status,
             answer=reply.body if reply.error is None else reply.error.encode(),
             ms=reply.ms,
@@ -73,6 +75,14 @@ class AppClient:
             session.trust_env = False
             self._threads.session = session
         return session
+
+
+def _parsed(form: str) -> Any:
+    """The fields of a form, for the log; None for one beyond the limits of `parse_str`."""
+    try:
+        return to_json(parse_str(form))
+    except ValueError:
+        return None
 
 
 def _ms(start: float) -> float:

@@ -61,7 +61,12 @@ class Arguments:
         value = self.text(name)
         if not value and not required:
             return ""
-        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+        try:
+            url = urlsplit(value)
+            right = url.scheme in ("http", "https") and bool(url.hostname)
+        except ValueError:
+            right = False
+        if not right:
             raise ControlError(f"{name}: must be an http or https URL, not {value[:100]!r}")
         return value.rstrip("/")
 

@@ -36,10 +36,12 @@ def run(fields: PhpArray, call: Callable[[str, PhpArray], dict[str, Any]]) -> Ph
     # What has come out so far, by kind and by the command's key; a reference in a later command looks here.
     out: dict[str, PhpArray] = {"result": {}, "next": {}, "total": {}, "time": {}, "error": {}}
     for number, (key, command) in enumerate(commands.items() if isinstance(commands, dict) else ()):
-        if number < MAX_COMMANDS:
+        if number >= MAX_COMMANDS:
+            answer = _error("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
+        elif isinstance(command, str):
             answer = _answer(command, out, call)
         else:
-            answer = _error("ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
+            continue  # no text: it counts, and nothing comes of it
         if "error" in answer:
             answer = {"error": answer}
         for kind, value in answer.items():
@@ -59,10 +61,8 @@ def _error(code: str, description: str) -> dict[str, Any]:
     return {"error": code, "error_description": description}
 
 
-def _answer(
-    command: PhpValue, out: dict[str, PhpArray], call: Callable[[str, PhpArray], dict[str, Any]]
-) -> dict[str, Any]:
-    url = None if isinstance(command, dict) else parse_url(to_text(command))
+def _answer(command: str, out: dict[str, PhpArray], call: Callable[[str, PhpArray], dict[str, Any]]) -> dict[str, Any]:
+    url = parse_url(command)
     method = (url.path or "" if url else "").lower()
     if method == "batch":
         return _error("ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
@@ -79,7 +79,10 @@ def _with_references(params: PhpArray, out: dict[str, PhpArray]) -> PhpArray:
 
 
 def _resolved(value: PhpValue, references: re.Pattern[str], out: dict[str, PhpArray]) -> PhpValue:
-    """`value` with every `$result[a][b]` in it replaced; one that is all of the value keeps its type."""
+    """`value` with every `$result[a][b]` in it replaced; one that is all of the value keeps its type.
+
+    Any case counts as a reference, but only `$result` in lower case finds something: the others become nothing.
+    """
     if isinstance(value, dict):
         return {key: _resolved(inner, references, out) for key, inner in value.items()}
     if not isinstance(value, str):
@@ -92,7 +95,7 @@ def _resolved(value: PhpValue, references: re.Pattern[str], out: dict[str, PhpAr
         found = _looked_up(out.get(match[1]), keys)
         if match[0] == text:
             return found
-        if isinstance(found, (str, int, float)) and not isinstance(found, bool):
+        if not isinstance(found, dict):
             text = text.replace(match[0], to_text(found))
     return text
 

@@ -47,7 +47,8 @@ def read_cases(path: Path) -> list[Case]:
         BrokenFile: the file is not there, or a line is no case.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # Not splitlines(): a text in a case may have U+2028 and the like in it.
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise BrokenFile(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     cases = [_case(f"{path}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()]
@@ -120,10 +121,10 @@ class Player:
             )
         token = self._token(bool(call.get("admin", True)), call.get("client_id", "") is not None)
         if "query" not in call:
-            body = json.dumps(call.get("params", {}), ensure_ascii=False).encode()
+            body = json.dumps(call.get("params", {})).encode()
             status, answer = self._sent(call["method"], token, body, "application/json")
         elif way == "direct":
-            form = call["query"].encode()
+            form = call["query"].encode("utf-8", "replace")
             status, answer = self._sent(call["method"], token, form, "application/x-www-form-urlencoded")
         else:
             body = json.dumps({"cmd": {"call": f"{call['method']}?{call['query']}"}, "halt": 0}).encode()
@@ -190,6 +191,12 @@ def _short(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
 
 
+def _printable(text: str) -> str:
+    """Without what cannot be written, such as a lone surrogate."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def main(arguments: Sequence[str]) -> int:
     """0 when all cases pass, 1 when one fails, 2 for a file that cannot be used."""
     if not arguments or any(argument.startswith("-") for argument in arguments):
@@ -205,10 +212,13 @@ def main(arguments: Sequence[str]) -> int:
     failed = 0
     try:
         for case in cases:
-            differences = list(player.differences(case))
+            try:
+                differences = list(player.differences(case))
+            except (ValueError, RecursionError) as error:
+                differences = [f"cannot be played: {error}"]
             failed += bool(differences)
             for difference in differences:
-                print(f"{case.group} / {case.name}: {difference}")  # noqa: T201
+                print(_printable(f"{case.group} / {case.name}: {difference}"))  # noqa: T201
     finally:
         player.close()
         running.stop()

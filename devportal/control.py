@@ -4,12 +4,13 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
+from math import isfinite
 from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
 
 from bizproc.definition.filters import Edition, shown
 from bizproc.definition.portal_rules import Refused, check_document_type
-from bizproc.php import parse_str, to_int, to_json, to_text
+from bizproc.php import from_json, parse_str, to_int, to_json, to_text
 from devportal import lifecycle, steps
 from devportal.app_client import Reply
 from devportal.arguments import Arguments, ControlError
@@ -35,11 +36,18 @@ def respond(cloud: Cloud, request: Request) -> Response:
 
 def _require_local(request: Request) -> None:
     """No other machine, and no web page: a browser sends the page's Origin, and the name it asked for as Host."""
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    host = _hostname(f"//{request.headers.get('host', '')}")
     origin = request.headers.get("origin")
-    page = host if origin is None else urlsplit(origin).hostname or ""
+    page = host if origin is None else _hostname(origin)
     if not ip_address(request.client).is_loopback or not _is_loopback(host) or not _is_loopback(page):
         raise ControlError("control calls are taken from this machine only", 403)
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:
@@ -52,10 +60,7 @@ def _is_loopback(host: str) -> bool:
 def _called(cloud: Cloud, request: Request) -> Any:
     name = request.path.removeprefix(PREFIX).strip("/")
     if request.method == "GET":
-        values: dict[str, Any] = {
-            str(key): to_int(value) if to_text(value).isdecimal() else value
-            for key, value in parse_str(request.query).items()
-        }
+        values = _query(request)
         if name.startswith("process/"):
             values["id"], name = name.removeprefix("process/"), "process"
         calls: Mapping[str, Callable[[Cloud, Portal, Arguments], Any]] = GET_CALLS
@@ -69,14 +74,32 @@ def _called(cloud: Cloud, request: Request) -> Any:
     return call(cloud, _portal(cloud, values), Arguments(values))
 
 
+def _query(request: Request) -> dict[str, Any]:
+    try:
+        return {
+            str(key): to_int(value) if to_text(value).isdecimal() else value
+            for key, value in parse_str(request.query).items()
+        }
+    except ValueError as error:
+        raise ControlError(f"the query cannot be read: {error}") from None
+
+
 def _body(request: Request) -> dict[str, Any]:
     try:
-        values = json.loads(request.body or b"{}")
+        values = json.loads(request.body or b"{}", parse_constant=_finite, parse_float=_finite)
+        from_json(values)  # refuses lone surrogates
     except (ValueError, RecursionError):
         raise ControlError("the body must be JSON") from None
     if not isinstance(values, dict):
         raise ControlError("the body must be a JSON object")
     return values
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is no number")
+    return value
 
 
 def _portal(cloud: Cloud, values: Mapping[str, Any]) -> Portal:

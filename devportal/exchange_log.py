@@ -19,7 +19,8 @@ class Exchange:
 
     Attributes:
         portal: number of the portal it belongs to, None where it belongs to none.
-        parsed: the request's fields as the receiver reads them.
+        parsed: the request's fields as the receiver reads them; None where the body is cut off, or beyond the limits of
+            `parse_str`.
         status: None when no answer came; then `answer` tells why.
         ms: milliseconds from request to answer.
     """
@@ -82,7 +83,7 @@ class ExchangeLog:
                     method=method,
                     url=url,
                     body=body[:MAX_BODY].decode("utf-8", "replace"),
-                    parsed=parsed,
+                    parsed=parsed if len(body) <= MAX_BODY else None,
                     status=status,
                     answer=answer[:MAX_BODY].decode("utf-8", "replace"),
                     ms=round(ms, 2),

@@ -4,6 +4,11 @@ import random
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+MAX_SECONDS: Final = 86_400
+"""A day is longer than anybody waits."""
+
+_WITHOUT_BODY: Final = (204, 205, 304)
+
 
 class FaultsError(ValueError):
     """A wrong description of faults; its text says what and where."""
@@ -78,9 +83,9 @@ class Faults:
         new_queue = _queue_faults(queue)
         self.methods, self.queue = new_methods, new_queue
 
-    def next(self, method: str) -> MethodFault | None:
-        """The fault for this call, counted."""
-        for key in (method, "*"):
+    def next(self, method: str, *, in_batch: bool = False) -> MethodFault | None:
+        """The fault for this call, counted. A command of a batch has only the faults of its own method."""
+        for key in (method,) if in_batch else (method, "*"):
             fault = self.methods.get(key)
             if fault is None:
                 continue
@@ -105,9 +110,21 @@ def _method_fault(method: str, described: Any) -> MethodFault:
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise FaultsError(f"rest.{method}.{key}: wrong type")
     fault = MethodFault(**described)
-    if not 100 <= fault.status <= 599:
-        raise FaultsError(f"rest.{method}.status: must be 100 to 599")
+    if not 200 <= fault.status <= 599:
+        raise FaultsError(f"rest.{method}.status: must be 200 to 599")
+    if fault.status in _WITHOUT_BODY:
+        raise FaultsError(f"rest.{method}.status: {fault.status} has no body, and an error is told in one")
+    if fault.times is not None and fault.times < 0:
+        raise FaultsError(f"rest.{method}.times: must not be negative")
+    _require_number(f"rest.{method}.operating", fault.operating, MAX_SECONDS)
+    _require_number(f"rest.{method}.delay_ms", fault.delay_ms, MAX_SECONDS * 1000)
     return fault
+
+
+def _require_number(name: str, value: float, most: int) -> None:
+    """No NaN either, which is neither less nor more than anything."""
+    if not 0 <= value <= most:
+        raise FaultsError(f"{name}: must be 0 to {most}")
 
 
 def _queue_faults(described: Any) -> QueueFaults:
@@ -116,8 +133,10 @@ def _queue_faults(described: Any) -> QueueFaults:
     for key, value in described.items():
         if key not in ("drop", "repeat", "delay", "delay_seconds"):
             raise FaultsError(f"queue: unknown {key!r}; known are drop, repeat, delay, delay_seconds")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
             raise FaultsError(f"queue.{key}: must be a number, not negative")
-        if key != "delay_seconds" and value > 1:
+        if key == "delay_seconds":
+            _require_number("queue.delay_seconds", value, MAX_SECONDS)
+        elif value > 1:
             raise FaultsError(f"queue.{key}: is a share, 0 to 1")
     return QueueFaults(**described)

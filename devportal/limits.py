@@ -38,7 +38,12 @@ class WorkingTime:
     _spent: deque[tuple[int, float]] = field(default_factory=deque)
     """(Unix second, seconds of work in it), oldest first."""
 
+    pending: float = 0.0
+    """Seconds that a fault adds to the call under way. They count when it is over, so that it still gets its answer."""
+
     def add(self, seconds: float) -> None:
+        seconds += self.pending
+        self.pending = 0.0
         now = int(time.time())
         if self._spent and self._spent[-1][0] == now:
             seconds += self._spent.pop()[1]

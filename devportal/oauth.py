@@ -47,12 +47,16 @@ def _answered(cloud: Cloud, method: str, fields: PhpArray, call: Any) -> Respons
     return with_faults(cloud, portal, method, answer)
 
 
+def _same(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode("utf-8", "replace"))
+
+
 def _refreshed(cloud: Cloud, fields: PhpArray) -> dict[str, Any]:
     application = cloud.application
     if fields.get("grant_type") != "refresh_token" or not fields.get("refresh_token"):
         raise RestError("invalid_request", "grant_type must be refresh_token, with a refresh_token")
     given = to_text(fields.get("client_id")), to_text(fields.get("client_secret"))
-    if given[0] != application.client_id or not hmac.compare_digest(given[1], application.client_secret):
+    if given[0] != application.client_id or not _same(given[1], application.client_secret):
         raise RestError("invalid_client", "Client not found or wrong secret")
     portal = portal_of(cloud, fields)
     if portal and portal.installation.payment_expired:

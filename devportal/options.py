@@ -75,7 +75,7 @@ def read_seed(path: Path) -> Seed:
         content = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise OptionsError(f"seed file {path}: {error.strerror or error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OptionsError(f"seed file {path}: no JSON: {error}") from None
     if not isinstance(content, dict):
         raise OptionsError(f"seed file {path}: must be a JSON object")

@@ -18,6 +18,10 @@ from devportal.records import Records
 ADMIN: Final = 1
 EMPLOYEE: Final = 2
 MAX_DELIVERIES: Final = 5000
+MAX_FINISHED = 20_000
+"""The latest finished processes that are kept; waiting ones all are."""
+PRUNE_EVERY = 1000
+"""New processes after which the surplus is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +84,32 @@ class Portal:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.renamed = 0
+        self.resets = 0
         self.installation = Installation()
         self.reset()
 
     def reset(self) -> None:
         """An empty portal in which nothing is installed. Its address stays."""
         with self.lock:
+            self.resets += 1
             self.records = Records()
             self.installation = Installation(times=self.installation.times)
             self.processes: dict[str, Process] = {}
+            self._new_processes = 0
             self.deliveries: deque[Delivery] = deque(maxlen=MAX_DELIVERIES)
             self.faults = Faults()
             self.buckets: dict[str, LeakyBucket] = {}
             self.working_times: dict[str, WorkingTime] = {}
+
+    def add_process(self, process: Process) -> None:
+        """Keep a process. The caller holds the lock."""
+        self.processes[process.id] = process
+        self._new_processes += 1
+        if self._new_processes >= PRUNE_EVERY:
+            self._new_processes = 0
+            finished = [id_ for id_, kept in self.processes.items() if kept.settled]
+            for id_ in finished[: max(0, len(finished) - MAX_FINISHED)]:
+                del self.processes[id_]
 
     @property
     def domain(self) -> str:

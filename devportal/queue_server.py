@@ -1,27 +1,30 @@
 """The queue server: delivers every callback and event once, whatever comes of it (PROTOCOL.md section 7)."""
 
 import itertools
+import logging
 import queue
 import threading
 from functools import partial
 from typing import Final
 
-from devportal.app_client import AppClient, Pairs, encoded
+from devportal.app_client import AppClient, Pairs, Reply, encoded
 from devportal.delivery import Delivery
 from devportal.portal import Portal
 from devportal.scheduler import Scheduler
 
 WORKERS: Final = 16
 
+logger = logging.getLogger("devportal")
+
 
 class QueueServer:
-    """Workers that deliver. There is no retry: a delivery that fails is gone."""
+    """Workers that deliver. No retry: a delivery that fails is gone, and so is one whose portal was reset meanwhile."""
 
     def __init__(self, client: AppClient, scheduler: Scheduler) -> None:
         self._client = client
         self._scheduler = scheduler
         self._numbers = itertools.count(1)
-        self._waiting: queue.SimpleQueue[tuple[Portal, Delivery] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Portal, int, Delivery] | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, name=f"devportal-queue-{number}", daemon=True)
             for number in range(WORKERS)
@@ -33,7 +36,7 @@ class QueueServer:
         """Take one message. More than one delivery comes of it only by a fault set in the portal."""
         form = encoded(pairs)
         with portal.lock:
-            faults, chance = portal.faults.queue, portal.faults
+            faults, chance, resets = portal.faults.queue, portal.faults, portal.resets
             dropped = chance.hits(faults.drop)
             deliveries = [
                 Delivery(next(self._numbers), kind, url, form, process)
@@ -45,7 +48,7 @@ class QueueServer:
                 deliveries[0].state = "dropped"
                 return deliveries
         for delivery in deliveries:
-            hand_over = partial(self._waiting.put, (portal, delivery))
+            hand_over = partial(self._waiting.put, (portal, resets, delivery))
             if delay:
                 self._scheduler.after(delay, hand_over)
             else:
@@ -59,8 +62,15 @@ class QueueServer:
 
     def _work(self) -> None:
         while (task := self._waiting.get()) is not None:
-            portal, delivery = task
-            reply = self._client.post(portal.number, delivery.url, delivery.form)
+            portal, resets, delivery = task
+            if portal.resets != resets:
+                delivery.state = "dropped"
+                continue
+            try:
+                reply = self._client.post(portal.number, delivery.url, delivery.form)
+            except Exception as error:
+                logger.exception("delivery %s failed", delivery.number)
+                reply = Reply(None, 0.0, error=f"{type(error).__name__}: {error}")
             with portal.lock:
                 delivery.state = "delivered" if reply.ok else "failed"
                 delivery.status, delivery.ms, delivery.error = reply.status, reply.ms, reply.error

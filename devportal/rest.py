@@ -36,15 +36,15 @@ def respond(cloud: Cloud, portal: Portal, request: Request) -> tuple[Response, P
     return with_faults(cloud, portal, method, answer), fields
 
 
-def _named(path: str) -> tuple[str, str | None]:
-    """(method, token of an incoming webhook) of `/rest/METHOD` or `/rest/USER/TOKEN/METHOD`, `.json` or not."""
+def _named(path: str) -> tuple[str, tuple[str, str] | None]:
+    """(method, a webhook's user and token) of `/rest/METHOD` or `/rest/USER/TOKEN/METHOD`, `.json` or not."""
     parts = path.strip("/").split("/")[1:]
     method = (parts[-1] if parts else "").lower().removesuffix(".json")
-    return method, parts[1] if len(parts) == 3 else None
+    return method, (parts[0], parts[1]) if len(parts) == 3 else None
 
 
 def _answered(
-    cloud: Cloud, portal: Portal, request: Request, method: str, webhook: str | None, fields: PhpArray
+    cloud: Cloud, portal: Portal, request: Request, method: str, webhook: tuple[str, str] | None, fields: PhpArray
 ) -> dict[str, Any]:
     started = time.time()
     limited = portal.edition == "b24" and cloud.options.rate_limit
@@ -64,28 +64,43 @@ def _answered(
     call = Call(cloud, portal, grant, {})
 
     def run(name: str, params: PhpArray) -> dict[str, Any]:
+        with portal.lock:
+            fault = portal.faults.next(name, in_batch=True)
         try:
-            return called(replace(call, params=params), name, time.time())
+            if fault is not None and fault.error and not fault.after:
+                raise RestError(fault.error, fault.description, fault.status)
+            answer = called(replace(call, params=params), name, time.time())
+            if fault is not None and fault.error:
+                raise RestError(fault.error, fault.description, fault.status)
         except Refused as error:
             return error_body(error)
+        return answer
 
     result = to_json(batch.run(fields, run))
     return {"result": result, "time": _time(portal, "batch", started, processing)}
 
 
-def _authorized(cloud: Cloud, portal: Portal, request: Request, webhook: str | None, fields: PhpArray) -> Grant:
+def _authorized(
+    cloud: Cloud, portal: Portal, request: Request, webhook: tuple[str, str] | None, fields: PhpArray
+) -> Grant:
     bearer = request.headers.get("authorization", "")
-    token = webhook or fields.get("auth") or (bearer[7:].strip() if bearer.lower().startswith("bearer ") else None)
+    named = fields.get("auth") or (bearer[7:].strip() if bearer.lower().startswith("bearer ") else None)
+    token = webhook[1] if webhook else named
     if not isinstance(token, str):
         raise RestError("NO_AUTH_FOUND", "Wrong authorization data", 401)
     grant = cloud.tokens.of_access(token)
-    if grant is None or grant.portal != portal.number:
+    if grant is None or grant.portal != portal.number or (webhook and not _is_webhook(grant, webhook[0])):
         raise RestError("invalid_token", "Unable to get application by token", 401)
     if grant.expired:
         raise RestError("expired_token", "The access token provided has expired.", 401)
     if grant.client_id and portal.installation.payment_expired:
         raise RestError("PAYMENT_REQUIRED", "Payment required", 401)
     return grant
+
+
+def _is_webhook(grant: Grant, user: str) -> bool:
+    """Whether a path of that user may carry this token: an application's may not."""
+    return grant.client_id is None and str(grant.user_id) == user
 
 
 def called(call: Call, name: str, started: float) -> dict[str, Any]:

@@ -2,9 +2,16 @@
 
 import heapq
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
+
+LONGEST_WAIT: Final = 3600.0
+"""Seconds; `Condition.wait` does not take any number."""
+
+logger = logging.getLogger("devportal")
 
 
 class Scheduler:
@@ -33,12 +40,15 @@ class Scheduler:
         while True:
             with self._changed:
                 while not self._stopped and not self._due():
-                    wait = self._waiting[0][0] - time.monotonic() if self._waiting else None
-                    self._changed.wait(wait)
+                    wait = self._waiting[0][0] - time.monotonic() if self._waiting else LONGEST_WAIT
+                    self._changed.wait(min(wait, LONGEST_WAIT))
                 if self._stopped:
                     return
                 _, _, function = heapq.heappop(self._waiting)
-            function()
+            try:
+                function()
+            except Exception:
+                logger.exception("a scheduled function failed")
 
     def _due(self) -> bool:
         return bool(self._waiting) and self._waiting[0][0] <= time.monotonic()

@@ -6,11 +6,13 @@ from typing import Any
 
 from bizproc.php import PhpArray, to_json
 from devportal import control, oauth, pages, rest
+from devportal.arguments import ControlError
 from devportal.cloud import Cloud
 from devportal.options import Options, OptionsError
 from devportal.portal import Portal
 from devportal.wire import Listener, Request, Response, html_response, json_response
 
+MAX_RENAMES = 255
 _ATTEMPTS = 20
 
 
@@ -66,9 +68,14 @@ def start(options: Options | None = None) -> RunningPortal:
 
     def rename(portal: Portal) -> None:
         with portal.lock:
+            if portal.renamed >= MAX_RENAMES:
+                raise ControlError(f"renamed {portal.renamed} times: no address is left", 409)
+            host = f"127.0.{portal.renamed + 1}.{portal.number}"
+            try:
+                listeners.append(Listener(host, portal.port, answer))
+            except OSError as error:
+                raise ControlError(f"{host}:{portal.port} cannot be used: {error.strerror or error}", 409) from None
             portal.renamed += 1
-            host = f"127.0.{portal.renamed}.{portal.number}"
-            listeners.append(Listener(host, portal.port, answer))
             portal.host = host
 
     cloud.rename = rename

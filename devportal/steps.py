@@ -54,7 +54,7 @@ def run(cloud: Cloud, portal: Portal, order: StepOrder) -> Process:
             use_subscription=_subscription(record, order.wait) if record else "N",
             timeout=order.timeout,
         )
-        portal.processes[process.id] = process
+        portal.add_process(process)
         failure = None
         if record is None:
             failure = f"No activity or robot {order.code!r} of the application is registered"

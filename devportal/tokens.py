@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 REFRESH_TOKEN_LIVES: Final = 180 * 86_400
+EXPIRED_KEPT = 3600.0
+"""Seconds for which an access token is still known after its end, and answers `expired_token`."""
+PURGE_EVERY = 1000
+"""New grants after which those that ended are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Tokens:
         self._lock = threading.Lock()
         self._by_access: dict[str, Grant] = {}
         self._by_refresh: dict[str, Grant] = {}
+        self._new = 0
 
     def give(self, portal: int, user_id: int, client_id: str | None) -> Grant:
         with self._lock:
@@ -47,6 +52,7 @@ class Tokens:
 
     def _give(self, portal: int, user_id: int, client_id: str | None) -> Grant:
         now = time.time()
+        self._purge(now)
         grant = Grant(
             access_token=secrets.token_hex(35),
             refresh_token=secrets.token_hex(35) if client_id else None,
@@ -60,6 +66,18 @@ class Tokens:
         if grant.refresh_token:
             self._by_refresh[grant.refresh_token] = grant
         return grant
+
+    def _purge(self, now: float) -> None:
+        self._new += 1
+        if self._new < PURGE_EVERY:
+            return
+        self._new = 0
+        for token, grant in list(self._by_access.items()):
+            if grant.expires is not None and now >= grant.expires + EXPIRED_KEPT:
+                del self._by_access[token]
+        for token, grant in list(self._by_refresh.items()):
+            if now >= grant.refresh_expires:
+                del self._by_refresh[token]
 
     def of_access(self, access_token: str) -> Grant | None:
         """The grant of an access token, expired or not; None for one never given or taken back."""
@@ -82,7 +100,7 @@ class Tokens:
             if old is None:
                 return None
             del self._by_refresh[refresh_token]
-            self._by_access[old.access_token] = replace(old, expires=0.0)
+            self._by_access[old.access_token] = _ended(old)
             return self._give(old.portal, old.user_id, old.client_id)
 
     def expire(self, portal: int) -> None:
@@ -90,7 +108,7 @@ class Tokens:
         with self._lock:
             for token, grant in self._by_access.items():
                 if grant.portal == portal and grant.client_id:
-                    self._by_access[token] = replace(grant, expires=0.0)
+                    self._by_access[token] = _ended(grant)
 
     def take_back(self, portal: int, *, webhooks: bool) -> None:
         """Forget the tokens of a portal's application, and its webhooks where told."""
@@ -100,3 +118,8 @@ class Tokens:
                     token for token, grant in tokens.items() if grant.portal == portal and (webhooks or grant.client_id)
                 ]:
                     del tokens[token]
+
+
+def _ended(grant: Grant) -> Grant:
+    now = time.time()
+    return replace(grant, expires=now if grant.expires is None else min(now, grant.expires))

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bizproc.php import (
+    INT_MAX,
+    INT_MIN,
     PhpValue,
     TooDeep,
     TooManyFields,
@@ -282,3 +284,10 @@ def test_parse_url_takes_everything(url: str) -> None:
 def test_last_field_wins(fields: list[tuple[str, str]]) -> None:
     query = "&".join(f"{quote_plus(name)}={value}" for name, value in fields)
     assert parse_str(query) == dict(fields)
+
+
+def test_a_number_of_any_length_is_read() -> None:
+    assert to_int("9" * 5000) == INT_MAX
+    assert to_int("-" + "9" * 5000) == INT_MIN
+    assert to_int("0" * 5000 + "7") == 7
+    assert not loosely_equal("9" * 5000, "1")

@@ -82,6 +82,20 @@ def test_a_reference_to_nothing(portal: Portal) -> None:
     assert described(portal, text, codes="bizproc.activity.list") == {"*": text}
 
 
+def test_whatever_is_found_becomes_text(portal: Portal) -> None:
+    commands = {"yes": "user.admin", "who": "profile", "info": "app.info", "codes": "bizproc.activity.list"}
+    text = "$result[yes] $result[who][ADMIN] $result[info][ID] ($result[info][INSTALLED] ) $result[codes]"
+    assert described(portal, text, **commands) == {"*": "1 1 1 ( ) $result[codes]"}
+
+
+def test_a_reference_of_another_case_finds_nothing(portal: Portal) -> None:
+    text = "a $RESULT[codes][1] $Result[codes] b $RESULT c"
+    assert described(portal, text, codes="bizproc.activity.list") == {"*": "a   b $RESULT c"}
+    command = "bizproc.activity.update?CODE=first&FIELDS[NAME]=$RESULT[codes]"
+    batch = portal.call("batch", {"cmd": {"codes": "bizproc.activity.list", "alone": command}})
+    assert list(batch["result_error"]) == ["alone"], "null is no text"
+
+
 def test_a_text_without_brackets_is_no_reference(portal: Portal) -> None:
     assert described(portal, "costs $result 5", codes="bizproc.activity.list") == {"*": "costs $result 5"}
 
@@ -115,5 +129,23 @@ def test_the_callers_rights_hold_for_each_command(portal: Portal) -> None:
 
 def test_commands_that_are_none(portal: Portal) -> None:
     assert portal.call("batch", {"cmd": "user.admin"})["result"] == []
-    errors = portal.call("batch", {"cmd": [["a"], 5, None, "http://", "?a=1"]})["result_error"]
-    assert [error["error"] for error in errors] == ["ERROR_METHOD_NOT_FOUND"] * 5
+    result = portal.call("batch", {"cmd": [["a"], 5, None, "http://", "?a=1", "", "user.admin"], "halt": 0})
+    assert {key: error["error"] for key, error in result["result_error"].items()} == dict.fromkeys(
+        ("3", "4", "5"), "ERROR_METHOD_NOT_FOUND"
+    )
+    assert result["result"] == {"6": True}
+
+
+def test_commands_that_are_no_text_count(portal: Portal) -> None:
+    result = portal.call("batch", {"cmd": [None] * 49 + ["user.admin", "user.admin", 5]})
+    assert result["result"] == {"49": True}
+    assert list(result["result_error"]) == ["50", "51"]
+
+
+def test_a_command_has_the_fault_of_its_own_method(portal: Portal) -> None:
+    portal.control("faults", rest={"profile": {"error": "INTERNAL_SERVER_ERROR", "status": 500, "times": 1}})
+    cmd = {"a": "profile", "b": "server.time", "c": "profile"}
+    result = portal.call("batch", {"cmd": cmd})
+    assert list(result["result_error"]) == ["a"]
+    assert result["result_error"]["a"]["error"] == "INTERNAL_SERVER_ERROR"
+    assert set(result["result"]) == {"b", "c"}

@@ -84,6 +84,34 @@ def test_a_broken_file_is_told(
     assert fault in capsys.readouterr().err
 
 
+def test_lines_end_at_line_feeds_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "cases.jsonl"
+    text = json.dumps(case(name="\u2028\u2029\u0085"), ensure_ascii=False)
+    path.write_bytes(f"\ufeff{text}\r\n\n{text}\n".encode())
+    assert main([str(path)]) == 0, capsys.readouterr()
+    assert capsys.readouterr().out == "2 passed, 0 failed\n"
+
+
+def test_a_case_that_is_no_unicode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = [
+        case(name="\ud800", out=[{"result": ["x"]}]),
+        case(calls=[{"method": "\ud800"}]),
+        case(calls=[{"method": "x", "query": "a=\ud800"}]),
+        case(out=[{"result": "\ud800"}]),
+        case(calls=[{"method": "filter", "filter": {"INCLUDE": ["\ud800"]}, "document_type": None}]),
+    ]
+    assert main([written(tmp_path, *broken, case())]) == 1
+    out = capsys.readouterr().out
+    assert "own / \\ud800: call 1" in out
+    assert out.endswith("1 passed, 5 failed\n")
+    params = {"CODE": "\ud800"}
+    refused = case(
+        calls=[{"method": "bizproc.activity.add", "params": params}],
+        out=[{"error": "ERROR_ACTIVITY_VALIDATION_FAILURE", "error_description": "Empty data!", "status": 400}],
+    )
+    assert main([written(tmp_path, refused)]) == 0, capsys.readouterr().out
+
+
 def test_a_missing_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "none.jsonl")]) == 2
     assert "none.jsonl: No such file or directory" in capsys.readouterr().err

@@ -96,7 +96,7 @@ def test_the_log_is_bounded(portal: Portal) -> None:
         ("terminate", {"process": "x"}, "no process 'x' in portal 1"),
         ("faults", {"rest": {"a": {"errror": "x"}}}, "rest.a: unknown 'errror'"),
         ("faults", {"rest": {"a": {"status": "500"}}}, "rest.a.status: wrong type"),
-        ("faults", {"rest": {"a": {"status": 9}}}, "rest.a.status: must be 100 to 599"),
+        ("faults", {"rest": {"a": {"status": 9}}}, "rest.a.status: must be 200 to 599"),
         ("faults", {"rest": []}, "rest: must be an object of methods"),
         ("faults", {"queue": {"drop": 2}}, "queue.drop: is a share, 0 to 1"),
         ("faults", {"queue": {"drop": True}}, "queue.drop: must be a number, not negative"),
@@ -214,6 +214,7 @@ def test_wrong_options(arguments: list[str], error: str) -> None:
     [
         ("{", "no JSON"),
         ("[]", "must be a JSON object"),
+        ("[" * 100_000, "no JSON"),
         ('{"a": 1}', "unknown key 'a'"),
         ('{"scope": 1}', "scope must be a text"),
         ('{"utc_offset": true}', "utc_offset must be a number"),

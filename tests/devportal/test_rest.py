@@ -26,12 +26,13 @@ def box() -> Iterator[Portal]:
 
 def test_the_ways_to_bring_a_token(portal: Portal) -> None:
     url = f"{portal.url}/rest/user.admin"
+    webhook = portal.control("token", application=False)["access_token"]
     ways = [
         requests.get(url, params={"auth": portal.token}),
         requests.post(url, data={"auth": portal.token}),
         requests.post(url + ".json", json={"auth": portal.token}),
         requests.post(url + "/", headers={"Authorization": f"Bearer {portal.token}"}),
-        requests.get(f"{portal.url}/rest/1/{portal.token}/user.admin.json"),
+        requests.get(f"{portal.url}/rest/1/{webhook}/user.admin.json"),
         requests.get(f"{portal.url}/rest/USER.Admin", params={"auth": portal.token}),
     ]
     assert [way.json().get("result") for way in ways] == [True] * len(ways)
@@ -119,12 +120,25 @@ def test_working_time_runs_out(portal: Portal) -> None:
     first = portal.post("server.time").json()["time"]
     assert 300 <= first["operating"] < 301
     assert 590 < first["operating_reset_at"] - first["start"] <= 601
-    second = portal.post("server.time")
-    assert (second.status_code, second.json()["error"]) == (429, "OPERATION_TIME_LIMIT")
-    assert "time" not in second.json()
+    second = portal.post("server.time").json()["time"]
+    assert 600 <= second["operating"] < 601
+    third = portal.post("server.time")
+    assert (third.status_code, third.json()["error"]) == (429, "OPERATION_TIME_LIMIT")
+    assert "time" not in third.json()
     assert portal.post("scope").status_code == 200
     errors = portal.call("batch", {"cmd": ["server.time", "scope"]})["result_error"]
     assert errors == [{"error": "OPERATION_TIME_LIMIT", "error_description": errors[0]["error_description"]}]
+
+
+def test_working_time_is_told_before_it_blocks(portal: Portal) -> None:
+    portal.control("faults", rest={"server.time": {"operating": 500, "times": 1}, "scope": {"operating": 500}})
+    first = portal.post("server.time").json()["time"]
+    assert first["operating"] >= 500
+    assert first["operating_reset_at"] > first["start"]
+    assert portal.refused("server.time") == (429, "OPERATION_TIME_LIMIT")
+    portal.control("faults", rest={"scope": {"operating": 500, "error": "X", "status": 500, "times": 1}})
+    assert portal.refused("scope") == (500, "X")
+    assert portal.refused("scope") == (429, "OPERATION_TIME_LIMIT")
 
 
 def test_faults(portal: Portal) -> None:
