@@ -58,6 +58,7 @@ def activity(
     document_type: DocumentType | None = None,
     waits: bool | None = None,
     auth_user_id: int = 0,
+    previous_code: str | None = None,
 ) -> Decorator:
     """Make an activity of a function ``(given: Input, context: Context) -> Output``.
 
@@ -76,6 +77,7 @@ def robot(
     document_type: DocumentType | None = None,
     waits: bool | None = None,
     auth_user_id: int = 0,
+    previous_code: str | None = None,
 ) -> Decorator:
     """Make a robot (automation rule) of a function; all else is as with ``activity``."""
     return _decorator("robot", **locals())

@@ -78,7 +78,8 @@ def _line_break(text: str, path: str) -> Iterator[Fault]:
 
 
 def _blank(url: str | None, path: str) -> Iterator[Fault]:
-    if url and re.search(r"\s", url.partition("://")[2].partition("/")[0]):
+    host = re.split(r"[/?#]", (url or "").partition("://")[2])[0].rpartition("@")[2]
+    if re.search(r"\s", host):
         yield Fault(path, f"{url!r} has a blank in its host, so no callback would arrive")
 
 
@@ -117,6 +118,8 @@ def _filter(definition: Definition) -> Iterator[Fault]:
     if definition.filter is None:
         return
     for side, rules in (("include", definition.filter.include), ("exclude", definition.filter.exclude)):
+        if rules is None:
+            continue
         if isinstance(rules, str):
             yield Fault(f"filter.{side}", f"is a list of rules: [{rules!r}]")
             continue

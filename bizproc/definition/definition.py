@@ -11,24 +11,37 @@ from bizproc.document_types import DocumentType
 Kind = Literal["activity", "robot"]
 Rule = str | tuple[str, ...]
 
+CLEARED: Mapping[str, Any] = {
+    "AUTH_USER_ID": 0,
+    "USE_SUBSCRIPTION": "",
+    "DESCRIPTION": "",
+    "PROPERTIES": {},
+    "RETURN_PROPERTIES": {},
+    "DOCUMENT_TYPE": "",
+    "FILTER": "",
+    "USE_PLACEMENT": "N",
+}
+"""What an update sends so that the portal holds nothing in a field (PROTOCOL.md sections 5 and 6)."""
+
 
 @dataclass(frozen=True)
 class Filter:
     """Where the designer offers the activity.
 
     A rule is an edition, ``"b24"`` (cloud) or ``"box"`` (self-hosted), or the beginning of a document type, such as
-    ``("lists",)``, ``DEAL.entity`` or ``DEAL``. Rules of one list are joined by OR (PROTOCOL.md section 6).
+    ``("lists",)``, ``DEAL.entity`` or ``DEAL``. Rules of one list are joined by OR (PROTOCOL.md section 6). None says
+    nothing; an empty ``include`` hides the activity everywhere.
     """
 
-    include: Sequence[Rule] = ()
-    exclude: Sequence[Rule] = ()
+    include: Sequence[Rule] | None = None
+    exclude: Sequence[Rule] | None = None
 
     def to_bitrix(self) -> dict[str, list[Any]]:
         sides = {"INCLUDE": self.include, "EXCLUDE": self.exclude}
         return {
             side: [rule if isinstance(rule, str) else list(rule) for rule in rules]
             for side, rules in sides.items()
-            if rules
+            if rules is not None
         }
 
 
@@ -38,6 +51,7 @@ class Definition:
 
     waits: the process waits for the answer (True), goes on at once (False), or as the template's author says (None)
     auth_user_id: whose access token a callback carries, 0 for whoever started the process
+    previous_code: under which it was registered before it was renamed
     handler, placement_handler: where callbacks and the settings dialog go. A module says neither: they are the
     installation's
     """
@@ -54,6 +68,7 @@ class Definition:
     auth_user_id: int = 0
     handler: str | None = None
     placement_handler: str | None = None
+    previous_code: str | None = None
 
     def to_bitrix(self, handler: str | None = None) -> dict[str, Any]:
         """The parameters of ``bizproc.activity.add`` or ``bizproc.robot.add``; HANDLER only where one is given here or
@@ -95,15 +110,6 @@ class Definition:
         """The FIELDS of an update after which the portal holds exactly this definition: since an update is partial,
         what the definition does not have carries its clearing value (PROTOCOL.md sections 5 and 6). For a JSON call: an
         empty PROPERTIES does not survive the query string of a batch."""
-        cleared: dict[str, Any] = {
-            "AUTH_USER_ID": 0,
-            "USE_SUBSCRIPTION": "",
-            "DESCRIPTION": "",
-            "PROPERTIES": {},
-            "RETURN_PROPERTIES": {},
-            "DOCUMENT_TYPE": "",
-            "FILTER": "",
-        }
-        fields = cleared | self.to_bitrix(handler)
+        fields = {**CLEARED, **self.to_bitrix(handler)}
         del fields["CODE"]
         return fields

@@ -13,15 +13,12 @@ from bizproc.definition.text import LocalizedText
 from bizproc.document_types import DocumentType
 from bizproc.php import PhpArray, PhpValue, from_json, is_empty, is_list, to_int, to_text
 
-WAITS = {"Y": True, "": None}
-"""USE_SUBSCRIPTION: only ``Y`` waits, only what is empty lets the template's author choose (PROTOCOL.md section 6)."""
-
 
 def load(fields: Mapping[str, Any], kind: Kind) -> Definition:
     """Raises DefinitionError for what a portal refuses, and for what docs/definitions.md lists beyond that."""
     try:
         read = from_json(dict(fields))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise DefinitionError([Fault("", f"cannot be sent to a portal: {error}")]) from None
     data = portal_rules.prepared(read if isinstance(read, dict) else {})
     faults = portal_faults(data, kind)
@@ -36,7 +33,7 @@ def load(fields: Mapping[str, Any], kind: Kind) -> Definition:
         return_properties=_properties(data.get("RETURN_PROPERTIES")),
         document_type=_document_type(data.get("DOCUMENT_TYPE")),
         filter=_filter(data.get("FILTER")),
-        waits=WAITS.get(to_text(data.get("USE_SUBSCRIPTION")), False),
+        waits=_waits(data.get("USE_SUBSCRIPTION")),
         auth_user_id=to_int(data.get("AUTH_USER_ID")),
         handler=to_text(data["HANDLER"]),
         placement_handler=to_text(data["PLACEMENT_HANDLER"]) if data.get("USE_PLACEMENT") == "Y" else None,
@@ -45,6 +42,12 @@ def load(fields: Mapping[str, Any], kind: Kind) -> Definition:
     if faults:
         raise DefinitionError(faults)
     return definition
+
+
+def _waits(use_subscription: PhpValue) -> bool | None:
+    """Only ``Y`` waits, and only what is empty lets the template's author choose (PROTOCOL.md section 6)."""
+    flag = to_text(use_subscription)
+    return None if is_empty(flag) else flag == "Y"
 
 
 def _text(text: PhpValue) -> LocalizedText:
@@ -62,7 +65,7 @@ def _property(key: str, fields: PhpArray) -> Property:
     options = fields.get("OPTIONS")
     multiple = _yes(fields.get("MULTIPLE"))
     default = fields.get("DEFAULT")
-    values = [to_text(each) for each in default.values()] if isinstance(default, dict) else [to_text(default)]
+    values = [_default(each) for each in (default.values() if isinstance(default, dict) else [default])]
     values = [value for value in values if value]
     property_ = Property(
         key=key,
@@ -78,6 +81,11 @@ def _property(key: str, fields: PhpArray) -> Property:
     return replace(property_, default=values if multiple else values[0])
 
 
+def _default(value: PhpValue) -> str:
+    """A default as the form holds it: Y and N for a bool."""
+    return ("Y" if value else "N") if isinstance(value, bool) else to_text(value)
+
+
 def _yes(flag: PhpValue) -> bool:
     """Required and Multiple: Y, 1 and true."""
     return flag is True or to_text(flag).upper() in ("Y", "1")
@@ -87,22 +95,28 @@ def _document_type(document_type: PhpValue) -> DocumentType | None:
     """Module, object and type; of two parts the module is missing."""
     if not isinstance(document_type, dict) or is_empty(document_type):
         return None
-    parts = [to_text(part) for part in document_type.values()][:3]
-    return DocumentType(*(parts if len(parts) == 3 else ["", *parts]))
+    module, entity, type_ = (to_text(part) for part in portal_rules.document_type_parts(document_type))
+    return DocumentType(module, entity, type_)
 
 
 def _filter(filter_: PhpValue) -> Filter | None:
-    """None for one without rules, which hides nothing."""
+    """None for one that says nothing."""
     sides = filter_ if isinstance(filter_, dict) else {}
-    include, exclude = _rules(sides.get("INCLUDE")), _rules(sides.get("EXCLUDE"))
-    return Filter(include=include, exclude=exclude) if include or exclude else None
+    include, exclude = (_rules(sides[side]) if side in sides else None for side in ("INCLUDE", "EXCLUDE"))
+    return None if include is None and exclude is None else Filter(include=include, exclude=exclude)
 
 
 def _rules(rules: PhpValue) -> tuple[Rule, ...]:
     """Something that is no list counts as one rule."""
-    if rules is None:
-        return ()
     each = rules.values() if isinstance(rules, dict) and is_list(rules) else [rules]
-    return tuple(
-        tuple(to_text(part) for part in rule.values()) if isinstance(rule, dict) else to_text(rule) for rule in each
-    )
+    return tuple(_rule(rule) for rule in each)
+
+
+def _rule(rule: PhpValue) -> Rule:
+    """A beginning of a document type ends where a part is missing."""
+    if not isinstance(rule, dict):
+        return to_text(rule)
+    parts: list[str] = []
+    while rule.get(len(parts)) is not None:
+        parts.append(to_text(rule[len(parts)]))
+    return tuple(parts)

@@ -121,12 +121,18 @@ def check_properties(properties: PhpValue, field: str = "properties") -> None:
 def check_document_type(document_type: PhpValue) -> None:
     """Module, object and type; of two, object and type. A module must be named like one, or be empty."""
     parts: PhpArray = document_type if isinstance(document_type, dict) else {0: document_type}
-    names: tuple[PhpKey, ...] = (0, 1, 2) if len(parts) > 2 else (-1, 0, 1) if len(parts) == 2 else ()
-    module, entity, type_ = (_part(parts.get(name)) for name in names) if names else ("", "", "")
+    module, entity, type_ = (_part(part) for part in document_type_parts(parts))
     if not entity or not type_ or module is None:
         raise invalid("Wrong activity DOCUMENT_TYPE!", "document_type")
     if module not in ("", "0") and not _MODULE.match(module):
         raise invalid("Wrong activity DOCUMENT_TYPE!", "document_type")
+
+
+def document_type_parts(parts: PhpArray) -> tuple[PhpValue, PhpValue, PhpValue]:
+    """Module, object and type of a document type; of two parts the module is missing, of one all is."""
+    names: tuple[PhpKey, ...] = (0, 1, 2) if len(parts) > 2 else (-1, 0, 1) if len(parts) == 2 else (-1, -1, -1)
+    module, entity, type_ = (parts.get(name) for name in names)
+    return module, entity, type_
 
 
 def _part(value: PhpValue) -> str | None:

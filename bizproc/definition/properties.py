@@ -70,8 +70,9 @@ class Property:
         return fields
 
 
-def default_text(value: Any) -> Any:
-    """A default as the designer's form expects it: texts and numbers as they are, Y or N, dates as ISO 8601."""
+def default_text(value: Any) -> str:
+    """A default as the designer's form expects it: a text, like everything in a form. Y or N, dates as ISO 8601. A
+    number as text is also the same in a JSON call and in the query of a batch."""
     if isinstance(value, bool):
         return "Y" if value else "N"
     if isinstance(value, dt.datetime):
@@ -80,4 +81,4 @@ def default_text(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, dt.time):
         return value.strftime("%H:%M")
-    return str(value) if isinstance(value, User) else value
+    return str(value)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bizproc.definition import Definition, DefinitionError
+from bizproc.definition.filters import shown
 from bizproc.document_types import DEAL, DocumentType
 from bizproc.php import parse_str, to_json
 
@@ -119,10 +120,52 @@ def test_everything_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "waits"), [("Y", True), ("N", False), ("", None), (None, None), ("y", False), (True, False)]
+    ("flag", "waits"), [("Y", True), ("N", False), ("", None), (None, None), ("0", None), ("y", False), (True, False)]
 )
 def test_only_the_letter_y_waits(flag: Any, waits: bool | None) -> None:
     assert Definition.from_bitrix(RIGHT | {"USE_SUBSCRIPTION": flag}).waits is waits
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ({"INCLUDE": []}, {"INCLUDE": []}),
+        ({"INCLUDE": None}, {"INCLUDE": [""]}),
+        ({"EXCLUDE": []}, {"EXCLUDE": []}),
+        ({"FOO": ["x"]}, None),
+        ({}, None),
+        ({"INCLUDE": [["crm", None]]}, {"INCLUDE": [["crm"]]}),
+        ({"INCLUDE": [{"1": "CCrmDocumentDeal"}]}, {"INCLUDE": [[]]}),
+        ({"INCLUDE": "box"}, {"INCLUDE": ["box"]}),
+    ],
+)
+def test_a_filter_means_the_same_when_it_is_said_again(sent: Any, read: Any) -> None:
+    definition = Definition.from_bitrix(RIGHT | {"FILTER": sent})
+    again = definition.to_bitrix().get("FILTER")
+    assert again == read
+    for edition in ("b24", "box"):
+        for document_type in (None, list(DEAL), ["lists", "BizprocDocument", "iblock_1"]):
+            assert shown(again, document_type, edition) is shown(sent, document_type, edition)
+
+
+def test_a_document_type_is_read_by_its_keys() -> None:
+    parts = {"0": "crm", "2": "DEAL", "1": "CCrmDocumentDeal"}
+    assert Definition.from_bitrix(RIGHT | {"DOCUMENT_TYPE": parts}).document_type == DEAL
+
+
+def test_a_blank_after_the_host_is_no_fault() -> None:
+    for handler in ("https://a.b?x y", "https://a.b#x y", "https://a.b/x y", "https://u v@a.b/"):
+        assert Definition.from_bitrix(RIGHT | {"HANDLER": handler}).handler == handler
+
+
+def test_a_bool_default_is_a_letter() -> None:
+    property_ = {"Name": "P", "Type": "bool", "Default": False}
+    definition = Definition.from_bitrix(RIGHT | {"PROPERTIES": {"a": property_}})
+    assert definition.to_bitrix()["PROPERTIES"]["a"]["Default"] == "N"
+
+
+def test_what_is_no_json_is_refused() -> None:
+    assert faults(NAME=b"bytes")[0].startswith("cannot be sent to a portal")
 
 
 def test_a_document_type_of_two_parts_has_no_module() -> None:
