@@ -8,8 +8,10 @@ from bizproc.definition.registry import Registry
 from bizproc.files import FileStore
 from bizproc.portal.b24 import Connections, PortalApp, Tokens
 from bizproc.portal.installations import Installation, Installations
+from bizproc.portal.pace import Pace
 from bizproc.portal.proof import Proof
 from bizproc.registration.registration import Registration
+from bizproc.registration.registrations import Registrations
 from bizproc.runs.execution import Execution
 from bizproc.runs.queue import Queue
 from bizproc.runs.runs import Runs
@@ -39,10 +41,15 @@ class Backend:
             client_secret=settings.client_secret,
             oauth_url=settings.oauth_url,
             connections=Connections(),
+            pace=Pace("memory://" if settings.embedded else settings.queue_url),
         )
         self.installations = Installations(self.database, secrets, self.app)
+        self.registrations = Registrations(self.database)
         self.registration = Registration(
-            self.database, [activity.definition for activity in registry], settings.app_url
+            self.registrations,
+            self.installations,
+            [activity.definition for activity in registry],
+            settings.app_url,
         )
         self.files = FileStore(settings.files_url, secrets.link_keys, settings.app_url)
         self.runs = Runs(self.database, secrets)
@@ -68,6 +75,11 @@ class Backend:
         )
         self.queue.send_register(installation.id)
         return installation
+
+    def register(self, installation: Installation) -> None:
+        """Have the activities of an installation registered (again)."""
+        self.installations.want_registration(installation)
+        self.queue.send_register(installation.id)
 
     def uninstall(self, installation: Installation, *, clean: bool) -> None:
         self.installations.uninstall(installation, clean=clean)

@@ -1,6 +1,6 @@
 """``flask activities``: the definitions of this app, and their way into portals."""
 
-import sys
+from pathlib import Path
 from typing import get_args
 
 import click
@@ -12,8 +12,8 @@ from bizproc.definition.filters import Edition, shown
 from bizproc.definition.properties import Property, default_text
 from bizproc.definition.registry import Registry, discover
 from bizproc.definition.text import PLAIN, LocalizedText
-from bizproc.portal.b24 import PortalRefused, PortalUnavailable, SdkError, described
-from commands import Group, backend
+from commands import Group, registration
+from commands.new_activity import write
 from commands.tables import show as show_table
 from commands.tables import show_one
 
@@ -48,6 +48,15 @@ def validate() -> None:
     """Check all definitions as a portal would, and further."""
     number = len(_discovered())
     click.echo(f"{number} {'activity is' if number == 1 else 'activities are'} valid.")
+
+
+@activities.command()
+@click.argument("code")
+def new(code: str) -> None:
+    """Write a module for a new activity, and its test."""
+    here = Path.cwd()
+    for path in write(code, here / "activities", here / "tests" / "activities"):
+        click.echo(f"Written: {path.relative_to(here)}")
 
 
 @activities.command()
@@ -108,28 +117,6 @@ def _property(each: Property) -> tuple[str, ...]:
     )
 
 
-@activities.command()
-@click.option("--portal", metavar="DOMAIN", help="Only this portal; all otherwise.")
-def apply(portal: str | None) -> None:
-    """Register the activities in the portals where the app is installed."""
-    app = backend()
-    chosen = [each for each in app.installations.all() if each.active and portal in (None, each.domain)]
-    if not chosen:
-        where = f"in {portal}" if portal else "in any portal"
-        raise click.ClickException(f"The app is not installed {where}. 'flask portals list' tells where it is.")
-    rows: list[tuple[str, str, str, str]] = []
-    for installation in chosen:
-        domain = installation.domain
-        try:
-            registered = app.registration.register(installation, app.installations.token(installation))
-        except (SdkError, PortalRefused, PortalUnavailable) as error:
-            rows.append((domain, "", "failed", described(error)))
-        else:
-            rows += [(domain, each.code, each.action, each.error or "") for each in registered]
-    show_table(("Portal", "Code", "Result", "Why"), rows, nothing="There is no activity to register.")
-    sys.exit(1 if any(result in ("failed", "refused") for _, _, result, _ in rows) else 0)
-
-
 def _discovered() -> Registry:
     try:
         return discover(package)
@@ -138,3 +125,7 @@ def _discovered() -> Registry:
         raise click.ClickException(
             f"{number} {'fault' if number == 1 else 'faults'} in the definitions:\n{error}"
         ) from None
+
+
+for command in (registration.plan, registration.apply, registration.drift):
+    activities.add_command(command)

@@ -16,7 +16,7 @@ def portals() -> None:
 def list_() -> None:
     """List the portals, and whether their activities are registered."""
     app = backend()
-    refusals = app.registration.refusals()
+    refusals = app.registrations.refusals()
     show(
         ("Portal", "Member id", "Edition", "Status", "Language", "Installed", "Activities"),
         (
@@ -33,6 +33,20 @@ def list_() -> None:
         ),
         nothing="The app is not installed in any portal yet.",
     )
+
+
+@portals.command()
+@click.argument("domain")
+@click.option("--host", required=True, help="The host of this app's own address.")
+def confirm(domain: str, host: str) -> None:
+    """Confirm under which host the app is installed in a portal, where a proxy hides it."""
+    app = backend()
+    installation = next((each for each in app.installations.all() if each.domain == domain and each.active), None)
+    if installation is None:
+        raise click.ClickException(f"The app is not installed in {domain}. 'flask portals list' tells where it is.")
+    app.installations.confirm_host(installation, host)
+    app.installations.want_registration(installation)
+    click.echo(f"{domain} calls this app under {host}. Its activities are registered next.")
 
 
 def _status(installation: Installation) -> str:

@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
-from sqlalchemy import select
 from werkzeug.exceptions import Forbidden
 
 from bizproc.definition.text import LocalizedText, t
@@ -13,7 +12,6 @@ from bizproc.portal.b24 import PortalRefused
 from bizproc.portal.installations import Installation
 from bizproc.portal.proof import prove
 from bizproc.runs.callback import number, text
-from bizproc.storage.tables import RegistrationRow
 from handlers import backend
 from handlers.forms import UnreadableForm, form, tokens
 from handlers.pages import origin, page
@@ -55,8 +53,10 @@ TEXTS = {
         ru="Приложение добавляет шаги в дизайнер бизнес-процессов.",
     ),
     "waiting": t(en="waiting", de="wartet", ru="ожидает"),
+    "sending": t(en="being sent", de="wird gesendet", ru="отправляется"),
     "added": t(en="added", de="hinzugefügt", ru="добавлено"),
     "updated": t(en="up to date", de="aktuell", ru="обновлено"),
+    "replaced": t(en="replaced", de="ersetzt", ru="заменено"),
     "refused": t(en="refused", de="abgelehnt", ru="отклонено"),
     "activity": t(en="Activity", de="Aktivität", ru="Действие"),
     "robot": t(en="Automation rule", de="Automatisierungsregel", ru="Робот"),
@@ -95,6 +95,8 @@ def main() -> Response:
         known = installation is not None and installation.active
         if installation is None or not known or not _has_token(installation, fields):
             return _page(_installed(fields), "install.html")
+        if backend().registration.differs(installation):
+            backend().register(installation)
     except (PortalRefused, UnreadableForm) as error:
         return _refused(error)
     return _page(installation, "main.html")
@@ -163,21 +165,19 @@ def _language() -> str:
 def _activities(installation: Installation) -> list[dict[str, str]]:
     """The app's activities, with what the portal holds of each."""
     language = _language() or installation.language
-    with backend().database.reading() as session:
-        rows = session.scalars(select(RegistrationRow).where(RegistrationRow.installation_id == installation.id))
-        sent = {row.code: row for row in rows if row.sent_at >= installation.installed_at}
+    last = backend().registrations.last(installation.id)
     shown = []
     for activity in backend().registry:
         definition = activity.definition
-        row = sent.get(definition.code)
+        sent = last.get(definition.code)
         shown.append(
             {
                 "code": definition.code,
                 "kind": definition.kind,
                 "name": definition.name.shown_in(language),
                 "description": _words(definition.description, language),
-                "action": row.action if row else "waiting",
-                "error": (row.error or "") if row else "",
+                "action": sent.action if sent else "waiting",
+                "error": (sent.error or "") if sent else "",
             }
         )
     return shown

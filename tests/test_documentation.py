@@ -10,6 +10,7 @@ import pytest
 
 from bizproc.definition.faults import collecting
 from commands.activities import activities
+from commands.bench import bench
 from commands.db import db
 from commands.dev import dev
 from commands.portals import portals
@@ -22,7 +23,7 @@ SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 
 
 def commands() -> Iterator[str]:
-    for command in (activities, db, dev, portals, runs, worker):
+    for command in (activities, bench, db, dev, portals, runs, worker):
         if isinstance(command, click.Group):
             yield from (f"flask {command.name} {name}" for name in command.commands)
         else:
@@ -39,9 +40,17 @@ def test_ci_runs_the_two_lines_that_the_readme_starts_with() -> None:
 def test_every_command_and_option_is_in_the_readme() -> None:
     for command in commands():
         assert f"`{command}" in README, command
-    for command in (activities.commands["apply"], runs.commands["list"], dev):
+    for command in (runs.commands["list"], portals.commands["confirm"], dev):
         for parameter in command.params:
-            assert parameter.opts[0] in README, parameter.opts
+            if isinstance(parameter, click.Option):
+                assert parameter.opts[0] in README, parameter.opts
+
+
+def test_every_option_of_registration_is_documented() -> None:
+    told = (ROOT / "docs" / "registration.md").read_text()
+    for name in ("plan", "apply", "drift"):
+        for parameter in activities.commands[name].params:
+            assert parameter.opts[0] in told, parameter.opts
 
 
 def test_every_setting_is_documented_and_no_other() -> None:

@@ -6,11 +6,11 @@ secret.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from b24pysdk import BitrixApp, BitrixToken
@@ -19,6 +19,7 @@ from b24pysdk.client import BaseClient
 from b24pysdk.errors import BitrixAPIError, BitrixRequestError, BitrixResponseError, BitrixSDKException
 
 from bizproc.errors import BizprocError
+from bizproc.portal.pace import Pace
 
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 30
@@ -43,7 +44,11 @@ class PortalRefused(BizprocError):
 
 
 class PortalUnavailable(BizprocError):
-    """A portal could not do it now."""
+    """A portal could not do it now. ``retry_in``: seconds after which it may, where that is known."""
+
+    def __init__(self, message: str, retry_in: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_in = retry_in
 
 
 def error_code(error: SdkError) -> str:
@@ -54,7 +59,7 @@ def error_code(error: SdkError) -> str:
     return str(error.json_response.get("error", "")).upper()
 
 
-def described(error: SdkError | PortalRefused | PortalUnavailable) -> str:
+def described(error: SdkError | BizprocError) -> str:
     """The error for a person."""
     if isinstance(error, BizprocError):
         return str(error)
@@ -133,10 +138,13 @@ class _OAuthRequester(BitrixOAuthRequester):
 class PortalApp(BitrixApp):
     """This application at the operator's OAuth server, whatever server a request names."""
 
-    def __init__(self, *, client_id: str, client_secret: str, oauth_url: str, connections: Connections) -> None:
+    def __init__(
+        self, *, client_id: str, client_secret: str, oauth_url: str, connections: Connections, pace: Pace
+    ) -> None:
         super().__init__(client_id=client_id, client_secret=client_secret)
         self.oauth_url = oauth_url
         self.connections = connections
+        self.pace = pace
 
     def refreshed(self, refresh_token: str) -> Tokens:
         """Both new tokens; the old ones no longer work.
@@ -198,26 +206,58 @@ class PortalToken(BitrixToken):
         )
         self._endpoint = endpoint if endpoint.endswith("/") else f"{endpoint}/"
         self._connections = app.connections
+        self._pace = app.pace
         self._renew = renew
+        self.operating_resets_at: dt.datetime | None = None
+        """When a working time that is used up begins anew, as far as the portal's answers have told."""
 
     def call_method(self, api_method: str, params: dict[str, Any] | None = None, *_: Any, **__: Any) -> dict[str, Any]:
         """One REST call, the batch included; an expired token is renewed once. Raises SdkError."""
 
         def call() -> dict[str, Any]:
             url = f"{self._endpoint}{api_method}.json"
-            return _Requester(self._connections, url, {**(params or {}), "auth": self.auth_token}).call()
+            self._pace.wait(self.domain)
+            answer = _Requester(self._connections, url, {**(params or {}), "auth": self.auth_token}).call()
+            self._pace.note(self.domain, answer)
+            self._note_working_time(answer)
+            return answer
 
         return self._execute_with_retries(call)
 
     def batch(self, commands: Mapping[str, tuple[str, dict[str, Any]]]) -> BatchAnswer:
-        """At most 50 calls in one. Raises SdkError when the batch as a whole fails."""
-        methods: dict[str | int, tuple[str, dict[str, Any] | None]] = {
-            name: (*command,) for name, command in commands.items()
-        }
-        answer: Any = self.call_batch(methods=methods)["result"]
+        """At most 50 calls in one, under names that are no numbers: PHP would make lists of the answers.
+
+        Raises SdkError when the batch as a whole fails.
+        """
+        # The SDK's own way to write a query takes a third of the time of a registration.
+        cmd = {name: f"{method}?{urlencode(list(_variables(params)))}" for name, (method, params) in commands.items()}
+        answer: Any = self.call_method("batch", {"cmd": cmd, "halt": 0})["result"]
         # PHP encodes an empty array as a list (PROTOCOL.md section 5).
         return BatchAnswer(results=dict(answer["result"] or {}), errors=dict(answer["result_error"] or {}))
+
+    def _note_working_time(self, answer: dict[str, Any]) -> None:
+        times = [answer.get("time")]
+        result = answer.get("result")
+        if isinstance(result, dict) and isinstance(result.get("result_time"), dict):
+            times += result["result_time"].values()
+        resets = [str(time.get("operating_reset_at", "")) for time in times if isinstance(time, dict)]
+        latest = max((int(each) for each in resets if each.isdigit()), default=None)
+        if latest is not None:
+            self.operating_resets_at = dt.datetime.fromtimestamp(latest, dt.UTC)
 
     def refresh_and_set_oauth_token(self, **_: Any) -> None:
         tokens = self._renew(self.auth_token)
         self.auth_token, self.expires = tokens.access, tokens.expires_at
+
+
+def _variables(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """The variables of a query string in which PHP finds this value, such as ``FIELDS[NAME][en]``."""
+    if isinstance(value, Mapping):
+        items: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = enumerate(value)
+    else:
+        yield name, "" if value is None else str(value)
+        return
+    for key, each in items:
+        yield from _variables(each, f"{name}[{key}]" if name else str(key))

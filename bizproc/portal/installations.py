@@ -4,15 +4,18 @@ import datetime as dt
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 
-from bizproc.portal.b24 import PortalApp, PortalRefused, PortalToken, Tokens
+from bizproc.portal.b24 import PortalApp, PortalRefused, PortalToken, PortalUnavailable, Tokens
 from bizproc.portal.proof import Proof
 from bizproc.secrets import Secrets
 from bizproc.storage.database import Database
 from bizproc.storage.tables import CounterRow, InstallationRow, RegistrationRow, RunRow, now
+
+APPLY_LEASE = dt.timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Installation:
     scope: str
     language: str
     app_host: str
+    confirmed_host: str | None
     user_id: int
     payment_expired: bool
     installed_at: dt.datetime
@@ -47,6 +51,34 @@ _FIELDS = tuple(Installation.__dataclass_fields__)
 
 def _read(row: InstallationRow) -> Installation:
     return Installation(**{name: getattr(row, name) for name in _FIELDS})
+
+
+class Lease:
+    """The right to apply a plan in one portal, which ends by itself if whoever has it dies."""
+
+    def __init__(self, database: Database, installation_id: int, claim: int) -> None:
+        self._database = database
+        self._installation_id = installation_id
+        self._claim = claim
+        self._renewed_at = now()
+
+    def renew(self) -> None:
+        """Prolong it, if a part of it has passed. Raises PortalUnavailable when somebody else has it by now."""
+        if now() - self._renewed_at < APPLY_LEASE / 4:
+            return
+        self._renewed_at = now()
+        if not self._until(self._renewed_at + APPLY_LEASE):
+            raise PortalUnavailable("another apply has taken over in this portal")
+
+    def release(self) -> None:
+        self._until(None)
+
+    def _until(self, moment: dt.datetime | None) -> bool:
+        with self._database.writing() as session:
+            own = update(InstallationRow).where(
+                InstallationRow.id == self._installation_id, InstallationRow.apply_claim == self._claim
+            )
+            return session.execute(own.values(apply_until=moment).returning(InstallationRow.id)).scalar() is not None
 
 
 class Installations:
@@ -106,6 +138,44 @@ class Installations:
             self._keep(row, tokens)
             session.flush()
             return _read(row)
+
+    @contextmanager
+    def applying(self, installation: Installation) -> Iterator[Lease]:
+        """At most one apply in a portal at a time, over all processes.
+
+        Raises PortalUnavailable when another is at it.
+        """
+        with self._database.writing() as session:
+            free = or_(InstallationRow.apply_until.is_(None), InstallationRow.apply_until <= now())
+            claimed = session.execute(
+                update(InstallationRow)
+                .where(InstallationRow.id == installation.id, free)
+                .values(apply_until=now() + APPLY_LEASE, apply_claim=InstallationRow.apply_claim + 1)
+                .returning(InstallationRow.apply_claim)
+            ).scalar()
+        if claimed is None:
+            raise PortalUnavailable("another apply is at work in this portal; try again in a minute", retry_in=5)
+        lease = Lease(self._database, installation.id, claimed)
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+    def confirm_host(self, installation: Installation, host: str) -> None:
+        """A person says that the app is installed there under this host too."""
+        with self._database.writing() as session:
+            session.execute(
+                update(InstallationRow).where(InstallationRow.id == installation.id).values(confirmed_host=host)
+            )
+
+    def want_registration(self, installation: Installation) -> None:
+        """Have the activities registered (again), as soon as a worker comes to it."""
+        with self._database.writing() as session:
+            session.execute(
+                update(InstallationRow)
+                .where(InstallationRow.id == installation.id, InstallationRow.register_due_at.is_(None))
+                .values(register_due_at=now(), register_attempts=0)
+            )
 
     def uninstall(self, installation: Installation, *, clean: bool) -> None:
         """The portal has removed the app: nothing is sent there any more. ``clean`` erases the portal's data, as a

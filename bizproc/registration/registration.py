@@ -1,137 +1,105 @@
-"""Tell a portal of this app's activities, and where its events go."""
+"""Keep a portal's activities in step with the definitions of the code."""
 
-import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import delete, func, select
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from bizproc.definition.definition import Definition, Kind
-from bizproc.portal.b24 import PortalRefused, PortalToken, PortalUnavailable, SdkError, described, error_code
-from bizproc.portal.installations import Installation
-from bizproc.storage.database import Database
-from bizproc.storage.tables import RegistrationRow, now
-
-logger = logging.getLogger(__name__)
-
-EVENTS = ("ONAPPINSTALL", "ONAPPUPDATE", "ONAPPUNINSTALL", "ONAPPPAYMENT", "ONAPPTEST")
-REFUSALS = frozenset(
-    (
-        "ERROR_ACTIVITY_ADD_FAILURE",
-        "ERROR_ACTIVITY_ALREADY_INSTALLED",
-        "ERROR_ACTIVITY_NOT_FOUND",
-        "ERROR_ACTIVITY_VALIDATION_FAILURE",
-        "ERROR_CORE",
-        "ERROR_UNSUPPORTED_PROTOCOL",
-        "ERROR_WRONG_HANDLER_URL",
-    )
-)
-"""What a portal says of a definition that it will never take as it is; anything else may pass."""
-NOT_ALLOWED = frozenset(("ACCESS_DENIED", "INSUFFICIENT_SCOPE"))
-KINDS: tuple[Kind, ...] = ("activity", "robot")
-
-
-@dataclass(frozen=True)
-class Registered:
-    """What became of one definition: ``added``, ``updated``, or ``refused`` with the portal's words."""
-
-    code: str
-    kind: str
-    action: str
-    error: str | None = None
+from bizproc.portal.b24 import PortalRefused, PortalToken
+from bizproc.portal.installations import Installation, Installations
+from bizproc.registration.applying import Application, Applied, listed
+from bizproc.registration.payload import Payload, payload
+from bizproc.registration.plan import Plan, plan
+from bizproc.registration.registrations import Registrations
 
 
 class Registration:
-    """Sends the definitions of the code to portals. ``app_url`` is where their callbacks go."""
+    """Plans and applies. ``app_url`` is where the portals' callbacks go."""
 
-    def __init__(self, database: Database, definitions: Iterable[Definition], app_url: str) -> None:
-        self._database = database
-        self.definitions = tuple(definitions)
+    def __init__(
+        self,
+        registrations: Registrations,
+        installations: Installations,
+        definitions: Iterable[Definition],
+        app_url: str,
+    ) -> None:
+        self._registrations = registrations
+        self._installations = installations
+        self._definitions = tuple(definitions)
         self._app_url = app_url
 
-    def register(self, installation: Installation, token: PortalToken) -> list[Registered]:
-        """Bind the events, and add or update every definition; what the portal refuses does not stop the others.
+    def desired(self, installation: Installation, prefix: str = "") -> list[Payload]:
+        """What the portal is to hold. ``prefix`` keeps a developer's codes apart from production's."""
+        return [
+            payload(definition, app_url=self._app_url, edition=installation.edition, prefix=prefix)
+            for definition in self._definitions
+        ]
 
-        Raises SdkError and PortalUnavailable when the portal cannot take it now, PortalRefused when it refuses
-        everything.
+    def check_domain(self, installation: Installation) -> None:
+        """A portal takes any address for callbacks, and none come if it is not the one where the app is installed there
+        (PROTOCOL.md section 6).
+
+        Raises PortalRefused when it is another one.
         """
-        listed = self._bind_and_list(token)
-        done: list[Registered] = []
-        for definition in self.definitions:
-            registered = self._send(token, definition, listed)
-            done.append(registered)
-            self._store(installation, registered)
-        return done
-
-    def refusals(self) -> dict[int, int]:
-        """How many definitions each portal refused when they were last sent, by installation id."""
-        refused = select(RegistrationRow.installation_id, func.count()).where(RegistrationRow.action == "refused")
-        with self._database.reading() as session:
-            counted = session.execute(refused.group_by(RegistrationRow.installation_id)).tuples()
-            return dict(counted.all())
-
-    def _bind_and_list(self, token: PortalToken) -> dict[str, list[str]]:
-        """The codes that the portal has, by kind."""
-        commands: dict[str, tuple[str, dict[str, Any]]] = {
-            event: ("event.bind", {"event": event, "handler": f"{self._app_url}/events"}) for event in EVENTS
-        }
-        for kind in KINDS:
-            commands[kind] = (f"bizproc.{kind}.list", {})
-        answer = token.batch(commands)
-        for name, error in answer.errors.items():
-            if name in KINDS and _code(error) in NOT_ALLOWED:
-                raise PortalRefused(
-                    f"{_words(error)}. Activities are registered with the rights of who installs the app: an"
-                    " administrator of the portal has to open it."
-                )
-            if name in KINDS:
-                raise PortalUnavailable(f"the portal did not list its activities: {_words(error)}")
-            # A handler that is bound already is no fault (PROTOCOL.md section 2).
-            if _code(error) != "ERROR_CORE":
-                logger.warning("%s: the event %s is not bound: %s", token.domain, name, _words(error))
-        return {kind: list(answer.results[kind]) for kind in KINDS}
-
-    def _send(self, token: PortalToken, definition: Definition, listed: dict[str, list[str]]) -> Registered:
-        code, kind = definition.code, definition.kind
-        other = "robot" if kind == "activity" else "activity"
-        handler = f"{self._app_url}/activities/{code}"
-        try:
-            if code in listed[other]:  # a record cannot change its kind (PROTOCOL.md section 6)
-                token.call_method(f"bizproc.{other}.delete", {"CODE": code})
-            if code in listed[kind]:
-                fields = definition.to_bitrix_update(handler)
-                token.call_method(f"bizproc.{kind}.update", {"CODE": code, "FIELDS": fields})
-                return Registered(code, kind, "updated")
-            token.call_method(f"bizproc.{kind}.add", definition.to_bitrix(handler))
-        except SdkError as error:
-            if error_code(error) not in REFUSALS:
-                raise
-            return Registered(code, kind, "refused", described(error))
-        return Registered(code, kind, "added")
-
-    def _store(self, installation: Installation, registered: Registered) -> None:
-        with self._database.writing() as session:
-            session.execute(
-                delete(RegistrationRow).where(
-                    RegistrationRow.installation_id == installation.id, RegistrationRow.code == registered.code
-                )
-            )
-            session.add(
-                RegistrationRow(
-                    installation_id=installation.id,
-                    code=registered.code,
-                    kind=registered.kind,
-                    action=registered.action,
-                    error=registered.error,
-                    sent_at=now(),
-                )
+        told = {_host(f"//{host}") for host in (installation.app_host, installation.confirmed_host) if host}
+        own = _host(self._app_url)
+        if told and own not in told:
+            raise PortalRefused(
+                f"The app is installed in {installation.domain} under {installation.app_host}, but B24_APP_URL is on"
+                f" {own}. Nothing was sent: the portal would take it, and its callbacks would never come. Set"
+                " B24_APP_URL to the address under which the app is installed. If a proxy hides that this is the same,"
+                f" confirm it: flask portals confirm {installation.domain} --host {own}"
             )
 
+    def differs(self, installation: Installation) -> bool:
+        """Whether the definitions are others than the portal last accepted; asks the store alone."""
+        accepted = {code: each.fingerprint for code, each in self._registrations.known(installation.id, "").items()}
+        return any(accepted.get(each.code) != each.fingerprint for each in self.desired(installation))
 
-def _code(error: dict[str, Any]) -> str:
-    return str(error.get("error", "")).upper()
+    def plan(self, installation: Installation, token: PortalToken, *, prefix: str = "", refresh: bool = False) -> Plan:
+        """What an apply would do; changes nothing.
+
+        Raises SdkError when the portal cannot be asked, PortalRefused when it does not tell.
+        """
+        self.check_domain(installation)
+        return self._planned(installation, listed(token), prefix, refresh)
+
+    def apply(
+        self,
+        installation: Installation,
+        token: PortalToken,
+        *,
+        allow_deletes: bool = False,
+        prefix: str = "",
+        refresh: bool = False,
+    ) -> Applied:
+        """Bind the events and bring the portal in step; what it refuses does not stop the others. Interrupted anywhere,
+        the next apply finishes the work.
+
+        Raises SdkError and PortalUnavailable when the portal cannot take it now, or somebody else is at it;
+        PortalRefused when it takes nothing at all.
+        """
+        self.check_domain(installation)
+        with self._installations.applying(installation) as lease:
+            application = Application(
+                self._registrations,
+                installation,
+                token,
+                lease,
+                plan=lambda held, again: self._planned(installation, held, prefix, again),
+                events_url=f"{self._app_url}/events",
+                allow_deletes=allow_deletes,
+                prefix=prefix,
+            )
+            return application.run(refresh=refresh)
+
+    def _planned(
+        self, installation: Installation, held: Mapping[Kind, Sequence[str]], prefix: str, refresh: bool
+    ) -> Plan:
+        others = self._registrations.others(installation.id, prefix)
+        own = {kind: [code for code in codes if code not in others] for kind, codes in held.items()}
+        known = self._registrations.known(installation.id, prefix)
+        return plan(self.desired(installation, prefix), known, own, refresh=refresh)
 
 
-def _words(error: dict[str, Any]) -> str:
-    return ": ".join(str(error[key]) for key in ("error", "error_description") if error.get(key))
+def _host(address: str) -> str:
+    return (urlsplit(address).hostname or "").lower()

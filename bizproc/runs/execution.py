@@ -134,9 +134,11 @@ class Execution:
         self._answer(claim, outcome, installation, called)
 
     def _run(self, claim: Claim, called: Callback, installation: Installation) -> Outcome:
-        activity = self._registry.get(called.code)
+        activity = self._registry.get(claim.code)
         if activity is None:
-            return self._failed(UNKNOWN.shown_in(installation.language).format(code=called.code))
+            # The portal has a step that it should not know any more.
+            self._installations.want_registration(installation)
+            return self._failed(UNKNOWN.shown_in(installation.language).format(code=claim.code))
         try:
             given = decode(activity.properties, called.properties, installation.language)
             context = RunContext(
@@ -157,7 +159,7 @@ class Execution:
         except (ActivityFailed, UnusableValues, PortalRefused) as error:
             return self._failed(str(error), activity)
         except (Exception, SystemExit) as error:  # what the activity's author did not foresee fails this run alone
-            logger.warning("run %s of %s failed: %s", claim.run_id, called.code, _place(error))
+            logger.warning("run %s of %s failed: %s", claim.run_id, claim.code, _place(error))
             why = UNEXPECTED.shown_in(installation.language).format(run=claim.run_id)
             trace = "".join(traceback.format_exception(error))
             return replace(self._failed(why, activity), trace=trace)

@@ -88,7 +88,7 @@ class Runs:
                     .values(
                         installation_id=installation_id,
                         event_hash=self._secrets.hash(event_token.encode() or raw),
-                        code=code[:255],
+                        code=code.replace("\0", "\ufffd")[:255],
                         raw=self._secrets.encrypt(raw),
                         state="received",
                         due_at=arrived,

@@ -65,12 +65,14 @@ class AppWorker:
         error: str | None = None
         due: dt.datetime | None = None
         try:
-            self._registration.register(installation, self._installations.token(installation))
+            self._registration.apply(installation, self._installations.token(installation))
         except PortalRefused as refused:
             error = described(refused)
         except (SdkError, PortalUnavailable) as failed:
             error = described(failed)
-            due = now() + min(dt.timedelta(seconds=2**installation.register_attempts), LONGEST_PAUSE)
+            pause = min(dt.timedelta(seconds=2**installation.register_attempts), LONGEST_PAUSE)
+            known = failed.retry_in if isinstance(failed, PortalUnavailable) else None
+            due = now() + (dt.timedelta(seconds=known) if known else pause)
         if error:
             logger.warning("%s: activities not registered: %s", installation.domain, error)
         with self._database.writing() as session:

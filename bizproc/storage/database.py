@@ -2,8 +2,9 @@
 
 import fcntl
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,6 +58,8 @@ class Database:
             raise DatabaseError(f"The folder of the SQLite file cannot be made: {error}") from None
         self._alone: IO[str] | None = None
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        # SQLite has one writer at a time, and who finds it busy looks again only after a pause.
+        self._writer: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
 
@@ -70,6 +73,7 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A transaction that is committed when the block ends and rolled back when it raises."""
         with (
+            self._writer,
             self.engine.connect().execution_options(begins="IMMEDIATE") as connection,
             Session(connection) as session,
             session.begin(),
@@ -80,14 +84,15 @@ class Database:
         """An INSERT with ``on_conflict_do_update``, which both databases have, each in its own dialect."""
         return sqlite_insert(table) if self.is_sqlite else postgresql_insert(table)
 
-    def upgrade(self) -> None:
-        """Apply the migrations that are missing. Leaves no connection open, so that a server may fork afterwards.
+    def upgrade(self, revision: str = "head") -> None:
+        """Apply the migrations that are missing, up to a revision. Leaves no connection open, so that a server may fork
+        afterwards.
 
         Raises DatabaseError when the database cannot be reached, or is newer than this version of the app.
         """
         try:
             with self.engine.connect().execution_options(begins="IMMEDIATE") as connection, connection.begin():
-                command.upgrade(_alembic(connection), "head")
+                command.upgrade(_alembic(connection), revision)
         except SQLAlchemyError as error:
             raise unreachable(error) from None
         except CommandError:

@@ -55,7 +55,8 @@ class InstallationRow(Table):
 
     access_token, refresh_token: encrypted; of the user who installed the app last
     application_token_hash: keyed, since it is only ever compared
-    app_host: under which host the portal opened this app
+    app_host: under which host the portal opened this app; confirmed_host: another that a person has confirmed
+    apply_until, apply_claim: who applies a plan in the portal, one at a time, and how often that was
     register_due_at: when the activities are to be registered (again), null when that is done
     """
 
@@ -71,6 +72,7 @@ class InstallationRow(Table):
     scope: Mapped[str] = mapped_column(Text)
     language: Mapped[str] = mapped_column(String(8))
     app_host: Mapped[str] = mapped_column(String(255))
+    confirmed_host: Mapped[str | None] = mapped_column(String(255))
     user_id: Mapped[int] = mapped_column(BigInteger)
     access_token: Mapped[bytes | None]
     refresh_token: Mapped[bytes | None]
@@ -79,15 +81,29 @@ class InstallationRow(Table):
     payment_expired: Mapped[bool]
     installed_at: Mapped[dt.datetime]
     uninstalled_at: Mapped[dt.datetime | None]
+    apply_until: Mapped[dt.datetime | None]
+    apply_claim: Mapped[int] = mapped_column(Integer, server_default="0")
     register_due_at: Mapped[dt.datetime | None] = mapped_column(index=True)
     register_attempts: Mapped[int]
     register_error: Mapped[str | None] = mapped_column(Text)
 
 
-class RegistrationRow(Table):
-    """What happened when one definition was last sent to one portal.
+class PayloadRow(Table):
+    """What portals hold of definitions, once for all portals: the payload of a fingerprint, as JSON."""
 
-    action: ``added``, ``updated`` or ``refused``; error: the portal's words when refused
+    __tablename__ = "payloads"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    fields: Mapped[str] = mapped_column(Text)
+
+
+class RegistrationRow(Table):
+    """One definition as one portal holds it.
+
+    code: with the prefix; prefix: of the developer who registered it, empty in production
+    fingerprint: of the payload that the portal last accepted, null from the moment something else is sent until the
+        portal has accepted that
+    action: ``sending``, then ``added``, ``updated`` or ``refused``; error: the portal's words when refused
     """
 
     __tablename__ = "registrations"
@@ -96,6 +112,8 @@ class RegistrationRow(Table):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     installation_id: Mapped[int] = mapped_column(ForeignKey("installations.id", ondelete="CASCADE"))
     code: Mapped[str] = mapped_column(String(128))
+    prefix: Mapped[str] = mapped_column(String(64), server_default="")
+    fingerprint: Mapped[str | None] = mapped_column(ForeignKey("payloads.fingerprint"))
     kind: Mapped[str] = mapped_column(String(8))
     action: Mapped[str] = mapped_column(String(8))
     error: Mapped[str | None] = mapped_column(Text)

@@ -109,12 +109,12 @@ def test_web_and_worker_share_redis_and_postgresql(
             for _ in range(2)
         ]
         install(portal, environment)
-        processes = [portal.run("save_document") for _ in range(20)]
+        processes = [portal.run("save_document") for _ in range(12)]
         numbers = [values(portal.finished(each))["number"] for each in processes]
-        assert sorted(numbers) == list(range(1, 21))
+        assert sorted(numbers) == list(range(1, 13))
         portal.ask("faults", rest={"bizproc.activity.log": {"delay_ms": 1500, "times": 9}})
         slow = [portal.run("save_document") for _ in range(4)]
-        eventually(lambda: len(portal.log("bizproc.activity.log")) >= 20)
+        eventually(lambda: len(portal.log("bizproc.activity.log")) >= 12)
         time.sleep(0.5)
         for worker in workers:
             worker.send_signal(signal.SIGTERM)

@@ -18,6 +18,7 @@ from bizproc.portal.b24 import (
     described,
     error_code,
 )
+from bizproc.portal.pace import Pace
 from bizproc.portal.proof import Proof, prove
 from tests.conftest import Portal, RunningApp
 
@@ -27,7 +28,11 @@ SECRET = "client-secret"
 @pytest.fixture
 def sdk() -> PortalApp:
     return PortalApp(
-        client_id="local.1", client_secret=SECRET, oauth_url="https://oauth.example.com", connections=Connections()
+        client_id="local.1",
+        client_secret=SECRET,
+        oauth_url="https://oauth.example.com",
+        connections=Connections(),
+        pace=Pace("memory://"),
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from bizproc.storage.database import Database, DatabaseError
 from bizproc.storage.tables import Table
@@ -20,6 +20,40 @@ def test_up_and_down(database_url: str) -> None:
     database.downgrade("base")
     assert database.pending()
     assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+    database.close()
+
+
+def test_no_migration_loses_a_run(database_url: str) -> None:
+    """Neither up nor down: SQLite makes some tables anew, and dropping one takes along what refers to it."""
+    database = Database(database_url)
+    database.upgrade("0001")
+    with database.writing() as session:
+        columns = "member_id, domain, client_endpoint, server_endpoint, edition, status, scope, language, app_host"
+        values = ", ".join(["'x'"] * 9)
+        session.execute(
+            text(
+                f"INSERT INTO installations (id, {columns}, user_id, payment_expired, installed_at, register_attempts)"
+                f" VALUES (1, {values}, 1, false, '2026-01-01', 0)"
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO runs (id, installation_id, event_hash, code, raw, state, due_at, handed_at, claim,"
+                " answer_attempts, received_at) VALUES (1, 1, '', 'c', '', 'received', '2026-01-01', '2026-01-01', 0,"
+                " 0, '2026-01-01')"
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO registrations (installation_id, code, kind, action, sent_at)"
+                " VALUES (1, 'c', 'activity', 'added', '2026-01-01')"
+            )
+        )
+    for move in (lambda: database.upgrade("head"), lambda: database.downgrade("0001")):
+        move()
+        with database.reading() as session:
+            for table in ("installations", "runs", "registrations"):
+                assert session.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 1, table
     database.close()
 
 

@@ -1,0 +1,141 @@
+"""What is to be done so that a portal holds exactly the definitions. Pure: no input, no output."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bizproc.definition.definition import Kind
+from bizproc.registration.payload import Payload
+
+Action = Literal["add", "update", "replace", "delete", "keep"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A registration as this app has it stored.
+
+    fingerprint: of the payload that the portal last accepted; None when nobody knows what it holds, since what was sent
+        last was never answered
+    fields: of that payload
+    """
+
+    kind: Kind
+    fingerprint: str | None = None
+    fields: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """A field that differs. ``old`` is None where nobody knows what the portal holds."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be done with one code.
+
+    payload: what the portal is to hold; None for a delete
+    fields: what an update sends
+    replaces: the records that have to go first, as kind and code
+    warnings: for whoever reads the plan
+    """
+
+    action: Action
+    code: str
+    kind: Kind
+    payload: Payload | None = None
+    fields: tuple[FieldChange, ...] = ()
+    replaces: tuple[tuple[Kind, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All changes in the order of the definitions, deletions last.
+
+    foreign: what the portal holds of this application though this app did not register it; it is never touched
+    gone: codes that are stored as registered, neither wanted nor held by the portal any more
+    """
+
+    changes: tuple[Change, ...]
+    foreign: tuple[tuple[Kind, str], ...] = ()
+    gone: tuple[str, ...] = ()
+
+    def pending(self, *, allow_deletes: bool) -> tuple[Change, ...]:
+        """What an apply would do."""
+        left_alone = {"keep"} if allow_deletes else {"keep", "delete"}
+        return tuple(change for change in self.changes if change.action not in left_alone)
+
+
+def plan(
+    desired: Iterable[Payload],
+    known: Mapping[str, Known],
+    listed: Mapping[Kind, Collection[str]],
+    *,
+    refresh: bool = False,
+) -> Plan:
+    """Compare what is wanted with what is stored and with what the portal lists.
+
+    known: by code; only what was registered with the same prefix
+    listed: the codes that the portal holds, by kind
+    refresh: send everything again, whatever is stored
+    """
+    wanted = list(desired)
+    held: dict[str, Kind] = {code: kind for kind, codes in listed.items() for code in codes}
+    changes = [_change(each, known.get(each.code), held, refresh=refresh) for each in wanted]
+    settled = {change.code for change in changes} | {code for each in changes for _, code in each.replaces}
+    deletes = [
+        Change("delete", code, held[code], warnings=("process templates that use it will fail at this step",))
+        for code in known
+        if code in held and code not in settled
+    ]
+    return Plan(
+        changes=(*changes, *deletes),
+        foreign=tuple((kind, code) for code, kind in held.items() if code not in known and code not in settled),
+        gone=tuple(code for code in known if code not in held and code not in settled),
+    )
+
+
+def _change(payload: Payload, known: Known | None, held: Mapping[str, Kind], *, refresh: bool) -> Change:
+    code, kind, previous = payload.code, payload.kind, payload.previous_code
+    replaces: tuple[tuple[Kind, str], ...] = ()
+    if previous is not None and previous != code and previous in held:
+        replaces = ((held[previous], previous),)
+    if code in held and held[code] != kind:  # a record cannot change its kind (PROTOCOL.md section 6)
+        replaces = (*replaces, (held[code], code))
+    if replaces:
+        gone = ", ".join(old for _, old in replaces)
+        words = (f"{gone} goes first: process templates that use it under another code or kind will fail",)
+        return Change("replace", code, kind, payload, _fields(payload, None), replaces, words)
+    if code not in held:
+        return Change("add", code, kind, payload, _fields(payload, None))
+    if refresh or known is None or known.fingerprint is None or known.fields is None:
+        return Change("update", code, kind, payload, _fields(payload, None))
+    if known.fingerprint == payload.fingerprint:
+        return Change("keep", code, kind, payload)
+    return Change(
+        "update", code, kind, payload, _fields(payload, known.fields), warnings=tuple(_vanished(payload, known.fields))
+    )
+
+
+def _fields(payload: Payload, old: Mapping[str, Any] | None) -> tuple[FieldChange, ...]:
+    """The fields that differ from the old ones, all of them where nobody knows the old ones. When only what is no
+    field differs, such as the edition, all are sent once more."""
+    if old is None:
+        return tuple(FieldChange(name, None, value) for name, value in payload.fields.items())
+    differing = tuple(
+        FieldChange(name, old.get(name), value)
+        for name, value in payload.fields.items()
+        if name not in old or old[name] != value
+    )
+    return differing or _fields(payload, None)
+
+
+def _vanished(payload: Payload, old: Mapping[str, Any]) -> Iterator[str]:
+    for section, words in (("PROPERTIES", "property"), ("RETURN_PROPERTIES", "return property")):
+        for key in old.get(section) or {}:
+            if key not in payload.fields[section]:
+                yield f"the {words} {key} vanishes: process templates that use it refer to nothing"

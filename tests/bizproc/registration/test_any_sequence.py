@@ -1,0 +1,120 @@
+"""Whatever happened before: after one clean apply the portal holds exactly the definitions, and a second asks once."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import update
+
+from bizproc.definition.definition import Definition, Filter
+from bizproc.definition.text import t
+from bizproc.document_types import DEAL, LEAD
+from bizproc.errors import BizprocError
+from bizproc.portal.b24 import SdkError
+from bizproc.storage.tables import InstallationRow
+from tests.bizproc.registration.conftest import Bench, prop
+
+CODES = ["a", "b", "c", "d"]
+
+
+def variants(code: str) -> list[Definition]:
+    """So few that a definition often becomes again what it was before: then a lost answer shows."""
+    full: dict[str, Any] = {
+        "description": t(en="English", de="Deutsch"),
+        "properties": (prop("p"), prop("q", multiple=True, default=["x"])),
+        "return_properties": (prop("r"),),
+        "document_type": DEAL,
+        "filter": Filter(include=["box", ("crm",)]),
+        "waits": True,
+        "auth_user_id": 1,
+    }
+    dialog = {"placement_handler": f"http://127.0.0.1:9/settings/{code}"}
+    return [
+        Definition(code, "activity", t("Bare")),
+        Definition(code, "activity", t("Full"), **full),
+        Definition(code, "activity", t("Full"), **full, **dialog),
+        Definition(code, "robot", t(en="50 % & = #"), filter=Filter(include=[]), document_type=LEAD, waits=False),
+        Definition(code, "activity", t(en="$result[x]"), properties=(prop("q"),), previous_code=f"{code}_before"),
+        Definition(f"{code}_before", "activity", t("Before"), **full),
+    ]
+
+
+SETS = st.lists(st.sampled_from(CODES), unique=True).flatmap(
+    lambda codes: st.tuples(*(st.sampled_from(variants(code)) for code in codes))
+)
+WHERE = st.integers(0, 6)
+STEPS = st.one_of(
+    st.tuples(st.just("apply"), SETS),
+    st.tuples(st.just("wipe"), st.lists(st.sampled_from(CODES), unique=True)),
+    st.tuples(st.just("lost before"), SETS, WHERE),
+    st.tuples(st.just("lost after"), SETS, WHERE),
+    st.tuples(st.just("killed"), SETS, WHERE),
+    st.tuples(st.just("faulty"), SETS, st.sampled_from(["bizproc.activity.add", "bizproc.robot.update", "batch"])),
+)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@given(steps=st.lists(STEPS, max_size=6), last=SETS)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_after_anything_one_clean_apply_is_enough(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Any], last: tuple[Definition, ...]
+) -> None:
+    monkeypatch.setattr("bizproc.registration.applying.time.sleep", lambda _: None)
+    monkeypatch.setattr(bench.backend.app.pace, "wait", lambda _: None)
+    monkeypatch.setattr("bizproc.portal.b24._Requester._retry_timeout", 0)
+    for step in steps:
+        happen(bench, *step)
+    bench.apply(*last, allow_deletes=True)
+    assert bench.held() == bench.wanted()
+    bound = {each["CODE"]: each["PLACEMENT_HANDLER"] for each in bench.placements()}
+    assert bound == {each.code: each.placement_handler for each in last if each.placement_handler}
+    before = bench.calls()
+    bench.apply(*last, allow_deletes=True)
+    assert bench.calls() - before == 1
+
+
+def happen(bench: Bench, what: str, how: Any, where: Any = None) -> None:
+    if what == "wipe":
+        token = bench.portal.ask("token")["access_token"]
+        for code in how:
+            for kind in ("activity", "robot"):
+                gone = {"CODE": code, "auth": token}
+                requests.post(f"{bench.portal.url}/rest/bizproc.{kind}.delete", json=gone, timeout=9)
+        return
+    if what == "faulty":
+        bench.portal.ask("faults", rest={where: {"error": "INTERNAL_SERVER_ERROR", "status": 500, "times": 2}})
+    with pytest.MonkeyPatch.context() as patch:
+        if what in ("lost before", "lost after", "killed"):
+            patch.setattr(bench.backend.app.connections, "send", failing(bench, what, where))
+        try:
+            bench.apply(*how, allow_deletes=True)
+        except (BizprocError, SdkError, Killed):
+            # A killed process releases nothing; its lease ends by itself.
+            with bench.backend.database.writing() as session:
+                past = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)
+                session.execute(update(InstallationRow).values(apply_until=past))
+    bench.portal.ask("faults")
+
+
+def failing(bench: Bench, what: str, where: int) -> Any:
+    """The connections, of which the call number ``where`` is lost, before or after the portal has worked on it."""
+    send, number = bench.backend.app.connections.send, iter(range(10**6))
+
+    def sent(*args: Any, **how: Any) -> Any:
+        here = next(number) == where
+        if here and what == "lost before":
+            raise requests.ConnectionError("lost")
+        answer = send(*args, **how)
+        if here and what == "lost after":
+            raise requests.ConnectionError("lost")
+        if here and what == "killed":
+            raise Killed
+        return answer
+
+    return sent

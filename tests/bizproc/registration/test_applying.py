@@ -1,0 +1,323 @@
+"""Plans applied in the development portal: what it holds then, in how many calls, whatever goes wrong."""
+
+import datetime as dt
+import threading
+from typing import Any
+
+import pytest
+import requests
+
+from bizproc.definition.definition import Definition, Filter
+from bizproc.definition.text import t
+from bizproc.document_types import DEAL, LEAD
+from bizproc.portal.b24 import PortalRefused, PortalUnavailable, SdkError
+from bizproc.storage.tables import InstallationRow
+from tests.bizproc.registration.conftest import Bench, defined, installed, prop
+from tests.conftest import Portal, eventually
+
+FULL: dict[str, Any] = {
+    "description": t(en="D", de="E"),
+    "properties": (prop("a"), prop("b", multiple=True, default=["x"])),
+    "return_properties": (prop("r"),),
+    "document_type": DEAL,
+    "filter": Filter(include=["box", ("crm",)], exclude=["b24"]),
+    "waits": True,
+    "auth_user_id": 1,
+    "placement_handler": "http://127.0.0.1:9/settings/a",
+}
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that would have been made, in seconds."""
+    pauses: list[float] = []
+    sleep = __import__("time").sleep
+    monkeypatch.setattr("bizproc.registration.applying.time.sleep", lambda s: (pauses.append(s), sleep(0))[1])
+    return pauses
+
+
+@pytest.mark.parametrize("number", [1, 50, 51, 120])
+def test_the_first_registration_takes_the_fewest_calls(bench: Bench, number: int) -> None:
+    applied = bench.apply(*(defined(f"a{each}", **FULL | {"placement_handler": None}) for each in range(number)))
+    assert applied.calls == bench.calls() == 1 + -(-number // 50)
+    assert bench.held() == bench.wanted()
+    assert len(applied.registered) == number
+
+
+def test_nothing_to_do_takes_one_call(bench: Bench) -> None:
+    definitions = [defined("a", **FULL), defined("b", "robot")]
+    bench.apply(*definitions)
+    before = bench.calls()
+    again = bench.apply(*definitions)
+    assert (again.calls, bench.calls() - before, again.registered) == (1, 1, ())
+
+
+def test_a_change_sends_what_differs(bench: Bench) -> None:
+    bench.apply(defined("a", **FULL), defined("b"))
+    applied = bench.apply(defined("a", **FULL | {"description": t("New")}), defined("b"))
+    assert applied.calls == 2
+    sent = bench.portal.log("activity.update")[-1]["request"]["parsed"]
+    assert sent["FIELDS"] == {"DESCRIPTION": "New"}
+    assert bench.held() == bench.wanted()
+
+
+@pytest.mark.parametrize("field", FULL)
+def test_what_vanished_is_cleared(bench: Bench, field: str) -> None:
+    bench.apply(defined("a", **FULL))
+    assert len(bench.placements()) == 1
+    without = {name: value for name, value in FULL.items() if name != field}
+    bench.apply(defined("a", **without))
+    assert bench.held() == bench.wanted()
+    assert len(bench.placements()) == (0 if field == "placement_handler" else 1)
+    assert bench.apply(defined("a", **without)).calls == 1
+
+
+def test_everything_at_once_is_cleared(bench: Bench) -> None:
+    bench.apply(*(defined(f"a{number}", **FULL | {"placement_handler": None}) for number in range(3)))
+    bench.apply(*(defined(f"a{number}") for number in range(3)))
+    assert bench.held() == bench.wanted()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"description": t("see $result[x]")},
+        {"description": t("$NEXT[x] and $Error[y]")},
+        {"properties": (prop("a", options={"x]y": "1", "[z]": "2"}),)},
+        {"properties": tuple(prop(f"p{number}") for number in range(300))},
+    ],
+)
+def test_what_no_batch_can_carry_goes_alone(bench: Bench, odd: dict[str, Any]) -> None:
+    applied = bench.apply(defined("a"), defined("b", **odd), defined("c"))
+    assert applied.calls == 3
+    assert bench.held() == bench.wanted()
+
+
+@pytest.mark.parametrize(
+    "words", ["50 % # & = + ?", "a\nb\tc", "[x][y]", "\\", "%5B", "ü 中 🎉", " blank ", "0", "$result"]
+)
+def test_any_text_arrives_as_it_is(bench: Bench, words: str) -> None:
+    bench.apply(defined("a", description=t(en=words), properties=(prop("p", options={"k": words}),)), defined("b"))
+    assert bench.held() == bench.wanted()
+
+
+def test_after_a_wipe_everything_comes_back(bench: Bench) -> None:
+    definitions = [defined("a", **FULL), defined("b", "robot")]
+    bench.apply(*definitions)
+    for code, kind in (("a", "activity"), ("b", "robot")):
+        gone(bench, code, kind)
+    bench.apply(*definitions)
+    assert bench.held() == bench.wanted()
+
+
+def gone(bench: Bench, code: str, kind: str = "activity") -> None:
+    call(bench, f"bizproc.{kind}.delete", CODE=code)
+
+
+def call(bench: Bench, method: str, **params: Any) -> None:
+    token = bench.portal.ask("token")["access_token"]
+    answer = requests.post(f"{bench.portal.url}/rest/{method}", json=params | {"auth": token}, timeout=9)
+    assert answer.ok, answer.text
+
+
+def added_by_somebody(bench: Bench, code: str, kind: str = "activity") -> None:
+    call(bench, f"bizproc.{kind}.add", CODE=code, NAME="Somebody's", HANDLER="http://127.0.0.1:9/x", DESCRIPTION="old")
+
+
+def test_what_the_portal_holds_unknown_is_sent_whole(bench: Bench) -> None:
+    """This app's database was lost, say."""
+    added_by_somebody(bench, "a")
+    bench.apply(defined("a"))
+    assert bench.held() == bench.wanted()
+
+
+def test_what_this_app_did_not_register_is_never_deleted(bench: Bench) -> None:
+    added_by_somebody(bench, "foreign")
+    bench.apply(defined("a"), allow_deletes=True)
+    bench.apply(allow_deletes=True)
+    assert list(bench.held()) == ["foreign"]
+    assert bench.plan().foreign == (("activity", "foreign"),)
+
+
+def test_deletions_need_to_be_allowed(bench: Bench) -> None:
+    bench.apply(defined("a"), defined("b"))
+    applied = bench.apply(defined("b"))
+    assert set(bench.held()) == {"a", "b"}
+    assert [change.action for change in applied.plan.changes] == ["keep", "delete"]
+    bench.apply(defined("b"), allow_deletes=True)
+    assert set(bench.held()) == {"b"}
+    assert bench.apply(defined("b"), allow_deletes=True).calls == 1
+
+
+def test_a_kind_or_a_code_that_changes_is_replaced(bench: Bench) -> None:
+    bench.apply(defined("a"), defined("old", **FULL))
+    bench.apply(defined("a", "robot"), defined("new", previous_code="old", **FULL))
+    assert bench.held() == bench.wanted()
+    assert bench.apply(defined("a", "robot"), defined("new", previous_code="old", **FULL)).calls == 1
+
+
+def test_a_refused_definition_does_not_stop_the_others(bench: Bench) -> None:
+    wrong = Definition(code="wrong", kind="activity", name=t(""))
+    applied = bench.apply(defined("a"), wrong, defined("b"))
+    assert set(bench.held()) == {"a", "b"}
+    (refused,) = [each for each in applied.registered if each.action == "refused"]
+    assert (refused.code, refused.error) == ("wrong", "ERROR_ACTIVITY_VALIDATION_FAILURE: Empty activity NAME!")
+    assert bench.backend.registrations.refusals() == {bench.installation.id: 1}
+    bench.apply(defined("a"), defined("wrong"), defined("b"))
+    assert bench.held() == bench.wanted()
+    assert bench.backend.registrations.refusals() == {}
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "a batch that fails": {"batch": {"error": "INTERNAL_SERVER_ERROR", "status": 500, "times": 2}},
+    "a batch whose answer is lost": {"batch": {"close": True, "after": True, "times": 2}},
+    "a connection that is closed": {"batch": {"close": True, "times": 2}},
+    "a busy portal": {"batch": {"error": "QUERY_LIMIT_EXCEEDED", "status": 503, "times": 5}},
+    "a token that expires": {"batch": {"error": "expired_token", "status": 401, "times": 1}},
+    "a token that expires within": {"bizproc.activity.add": {"error": "expired_token", "status": 401, "times": 2}},
+    "one command that fails": {"bizproc.activity.add": {"error": "INTERNAL_SERVER_ERROR", "status": 500, "times": 1}},
+    "an answer that is lost within": {
+        "bizproc.activity.add": {"error": "INTERNAL_SERVER_ERROR", "status": 500, "times": 2, "after": True}
+    },
+    "a limit within": {"bizproc.activity.add": {"error": "QUERY_LIMIT_EXCEEDED", "status": 503, "times": 2}},
+    "somebody was faster": {"bizproc.activity.add": {"error": "ERROR_ACTIVITY_ALREADY_INSTALLED", "times": 1}},
+    "somebody deleted it": {"bizproc.activity.update": {"error": "ERROR_ACTIVITY_NOT_FOUND", "times": 1}},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_passes_is_tried_again(bench: Bench, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bizproc.portal.b24._Requester._retry_timeout", 0)
+    bench.apply(defined("c", **FULL | {"placement_handler": None}))
+    bench.portal.ask("faults", rest=FAULTS[fault])
+    bench.apply(defined("a", **FULL), defined("b", "robot"), defined("c"))
+    assert bench.held() == bench.wanted()
+    bench.portal.ask("faults")
+    assert bench.apply(*bench.definitions).calls == 1
+
+
+def test_a_working_time_that_is_used_up_is_waited_for_or_told(bench: Bench) -> None:
+    spent = {"error": "OPERATION_TIME_LIMIT", "status": 429, "times": 1}
+    bench.portal.ask("faults", rest={"bizproc.activity.add": spent})
+    with pytest.raises(PortalUnavailable, match=r"OPERATION_TIME_LIMIT.* can be tried again in \d+ s") as raised:
+        bench.apply(defined("a"))
+    assert raised.value.retry_in is not None
+    assert 30 < raised.value.retry_in <= 601
+    bench.apply(defined("a"))
+    assert bench.held() == bench.wanted()
+
+
+def test_a_portal_that_never_takes_it_is_given_up_and_finished_later(bench: Bench) -> None:
+    bench.portal.ask("faults", rest={"bizproc.activity.add": {"error": "INTERNAL_SERVER_ERROR", "status": 500}})
+    with pytest.raises(PortalUnavailable, match="did not take all of it"):
+        bench.apply(defined("a"))
+    bench.portal.ask("faults")
+    bench.apply(defined("a"))
+    assert bench.held() == bench.wanted()
+
+
+@pytest.mark.parametrize(("code", "error"), [("PAYMENT_REQUIRED", SdkError), ("ACCESS_DENIED", SdkError)])
+def test_what_does_not_pass_is_told_at_once(bench: Bench, code: str, error: type[Exception]) -> None:
+    bench.portal.ask("faults", rest={"batch": {"error": code, "status": 401}})
+    with pytest.raises(error):
+        bench.apply(defined("a"))
+    assert bench.calls() == 1
+
+
+def test_who_is_no_administrator_is_told_who_has_to_come(bench: Bench) -> None:
+    bench.portal.ask("faults", rest={"bizproc.robot.list": {"error": "ACCESS_DENIED", "status": 403}})
+    with pytest.raises(PortalRefused, match="an administrator of the portal has to open it"):
+        bench.apply(defined("a"))
+
+
+def test_one_apply_in_a_portal_at_a_time(bench: Bench) -> None:
+    bench.definitions = [defined("a")]
+    bench.portal.ask("faults", rest={"batch": {"delay_ms": 400, "times": 1}})
+    first = threading.Thread(target=bench.apply, args=(defined("a"),))
+    first.start()
+    eventually(lambda: held_by_another(bench))
+    with pytest.raises(PortalUnavailable, match="another apply is at work"):
+        bench.apply(defined("a"))
+    first.join()
+    assert bench.apply(defined("a")).calls == 1
+
+
+def held_by_another(bench: Bench) -> bool:
+    with bench.backend.database.reading() as session:
+        return session.get_one(InstallationRow, bench.installation.id).apply_until is not None
+
+
+def test_whoever_lost_the_lease_sends_nothing_more(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    with bench.backend.installations.applying(bench.installation) as lease:
+        with monkeypatch.context() as past:
+            past.setattr("bizproc.portal.installations.APPLY_LEASE", dt.timedelta(minutes=-1))
+            lease.renew()
+        monkeypatch.setattr(lease, "_renewed_at", lease._renewed_at - dt.timedelta(minutes=1))
+        another = bench.backend.installations.applying(bench.installation)
+        with another, pytest.raises(PortalUnavailable, match="taken over"):
+            lease.renew()
+
+
+def test_a_developers_codes_never_meet_productions(bench: Bench) -> None:
+    production = [defined("a"), defined("b", "robot")]
+    bench.apply(*production)
+    bench.apply(defined("a", description=t("Mine")), prefix="anna.")
+    assert set(bench.held()) == {"a", "b", "anna.a"}
+    assert bench.held()["anna.a"]["HANDLER"] == bench.held()["a"]["HANDLER"]
+    assert bench.apply(*production, allow_deletes=True).calls == 1
+    assert bench.plan(*production).foreign == ()
+    bench.apply(prefix="anna.", allow_deletes=True)
+    assert set(bench.held()) == {"a", "b"}
+
+
+def test_nothing_is_sent_under_another_domain(bench: Bench, portal: Portal) -> None:
+    other = installed(bench.backend, portal)
+    other.installation = other.backend.installations.get(other.installation.id)  # type: ignore[assignment]
+    object.__setattr__(other.installation, "app_host", "app.example.com")
+    with pytest.raises(PortalRefused) as raised:
+        other.apply(defined("a"))
+    for words in ("app.example.com", "127.0.0.1", "B24_APP_URL", "callbacks would never come", "flask portals confirm"):
+        assert words in str(raised.value)
+    assert other.calls() == 0
+    object.__setattr__(other.installation, "confirmed_host", "127.0.0.1")
+    other.apply(defined("a"))
+    assert other.held() == other.wanted()
+
+
+def test_a_refresh_repairs_what_somebody_changed(bench: Bench) -> None:
+    bench.apply(defined("a", **FULL), defined("b", document_type=LEAD))
+    call(bench, "bizproc.activity.update", CODE="a", FIELDS={"DESCRIPTION": "changed", "FILTER": ""})
+    assert bench.apply(*bench.definitions).calls == 1
+    bench.apply(*bench.definitions, refresh=True)
+    assert bench.held() == bench.wanted()
+    assert bench.apply(*bench.definitions).calls == 1
+
+
+class Killed(BaseException):
+    """The process ends between the portal's answer and the store."""
+
+
+def killed_before_storing(bench: Bench, *definitions: Definition) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench.backend.registrations, "settle", killed)
+        with pytest.raises(Killed):
+            bench.apply(*definitions)
+
+
+def test_what_a_killed_process_had_added_is_this_apps(bench: Bench) -> None:
+    killed_before_storing(bench, defined("a", **FULL), defined("b"))
+    assert set(bench.held()) == {"a", "b"}
+    bench.apply(defined("a"), allow_deletes=True)
+    assert bench.held() == bench.wanted()
+    assert bench.apply(defined("a")).calls == 1
+
+
+def test_what_a_killed_process_had_changed_is_known_to_be_unknown(bench: Bench) -> None:
+    """The code goes back to what was stored last: the portal holds something else by then."""
+    bench.apply(defined("a"))
+    killed_before_storing(bench, defined("a", **FULL))
+    bench.apply(defined("a"))
+    assert bench.held() == bench.wanted()
