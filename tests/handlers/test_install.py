@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from sqlalchemy import text
+from sqlalchemy import text, update
 
+from bizproc.portal.installations import Installation
 from bizproc.settings import Settings
+from bizproc.storage.tables import RegistrationRow
 from tests.conftest import Portal, RunningApp, eventually
 
 INSTALL_QUERY = {"DOMAIN": "127.0.0.1", "PROTOCOL": "0", "LANG": "de", "APP_SID": "x"}
@@ -235,3 +237,24 @@ def test_events_are_bound(installed: RunningApp, portal: Portal) -> None:
 def test_the_database_is_where_the_settings_say(installed: RunningApp) -> None:
     with installed.backend.database.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM installations")).scalar() == 1
+
+
+def test_opening_the_app_registers_what_the_release_changed(installed: RunningApp, portal: Portal) -> None:
+    """As if the portal had accepted another version before."""
+    with installed.backend.database.writing() as session:
+        session.execute(update(RegistrationRow).where(RegistrationRow.code == "tell").values(fingerprint=None))
+    token = portal.ask("token")["access_token"]
+    changed = {"CODE": "tell", "FIELDS": {"DESCRIPTION": "old"}, "auth": token}
+    assert requests.post(f"{portal.url}/rest/bizproc.activity.update", json=changed, timeout=9).json()["result"] is True
+    portal.ask("open", url=f"{installed.url}/")
+    eventually(lambda: portal.stored()["tell"]["DESCRIPTION"] == {"*": "Tells what it knows"})
+    eventually(lambda: not installed.backend.registration.differs(installation_of(installed, portal)))
+    calls = len(portal.log("/rest/"))
+    portal.ask("open", url=f"{installed.url}/")
+    assert len(portal.log("/rest/")) == calls, "nothing differs, so nothing is asked"
+
+
+def installation_of(app: RunningApp, portal: Portal) -> Installation:
+    installation = app.backend.installations.find(portal.description["member_id"])
+    assert installation
+    return installation

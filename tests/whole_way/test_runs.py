@@ -125,6 +125,8 @@ def test_a_code_that_the_app_does_not_have_is_told(installed: RunningApp, portal
     finished = portal.finished(portal.run("gone"))
     assert finished["delivery"][0]["status"] == 200
     assert finished["log"][-1]["message"] == "The step has failed: the app has no activity gone any more."
+    # The portal should not know it, so the app looks what else is different there.
+    eventually(lambda: len(portal.log("/rest/batch")) >= 3)
 
 
 def test_nobody_waits(installed: RunningApp, portal: Portal) -> None:
