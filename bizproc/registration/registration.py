@@ -41,13 +41,15 @@ class Registration:
         Raises PortalRefused when it is another one.
         """
         told = {_host(f"//{host}") for host in (installation.app_host, installation.confirmed_host) if host}
-        own = _host(self._app_url)
-        if told and own not in told:
+        dialogs = (each.placement_handler for each in self._definitions if each.placement_handler)
+        wrong = [host for host in map(_host, (self._app_url, *dialogs)) if host not in told]
+        if told and wrong:
             raise PortalRefused(
-                f"The app is installed in {installation.domain} under {installation.app_host}, but B24_APP_URL is on"
-                f" {own}. Nothing was sent: the portal would take it, and its callbacks would never come. Set"
-                " B24_APP_URL to the address under which the app is installed. If a proxy hides that this is the same,"
-                f" confirm it: flask portals confirm {installation.domain} --host {own}"
+                f"The app is installed in {installation.domain} under {installation.app_host}, but its own address"
+                f" (B24_APP_URL, or a settings dialog's) is on {wrong[0]}. Nothing was sent: the portal would take it,"
+                " and its callbacks would never come. Set B24_APP_URL to the address under which the app is"
+                " installed. If a proxy hides that this is the same, confirm it: flask portals confirm"
+                f" {installation.domain} --host {wrong[0]}"
             )
 
     def differs(self, installation: Installation) -> bool:

@@ -284,6 +284,12 @@ def test_nothing_is_sent_under_another_domain(bench: Bench, portal: Portal) -> N
     assert other.held() == other.wanted()
 
 
+def test_a_settings_dialog_under_another_domain_is_not_sent_either(bench: Bench) -> None:
+    with pytest.raises(PortalRefused, match=r"is on dialog\.example\.com\. Nothing was sent"):
+        bench.apply(defined("a", placement_handler="https://dialog.example.com/settings"))
+    assert bench.calls() == 0
+
+
 def test_a_refresh_repairs_what_somebody_changed(bench: Bench) -> None:
     bench.apply(defined("a", **FULL), defined("b", document_type=LEAD))
     call(bench, "bizproc.activity.update", CODE="a", FIELDS={"DESCRIPTION": "changed", "FILTER": ""})
