@@ -101,11 +101,7 @@ def apply(
         ),
     )
     rows = [row for each, result in done for row in _applied(each, result, allow_deletes=allow_deletes)]
-    if as_json:
-        names = ("portal", "code", "result", "why")
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, indent=2))
-    else:
-        show(("Portal", "Code", "Result", "Why"), rows, nothing="There is no activity to register.")
+    _print_rows(("Portal", "Code", "Result", "Why"), rows, as_json, nothing="There is no activity to register.")
     sys.exit(1 if any(result in ("failed", "refused") for _, _, result, _ in rows) else 0)
 
 
@@ -128,17 +124,19 @@ def drift(portals: tuple[str, ...], all_portals: bool, parallel: int, dev_prefix
         missing = [change for change in result.changes if change.action in ("add", "replace")]
         rows += [(each.domain, change.code, "missing", change.kind) for change in missing]
         rows += [(each.domain, code, "foreign", kind) for kind, code in result.foreign]
-    if as_json:
-        names = ("portal", "code", "drift", "what")
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False, indent=2))
-    else:
-        show(
-            ("Portal", "Code", "Drift", "What"),
-            rows,
-            nothing="Every portal holds this app's codes, and no others.",
-        )
+    in_step = "Every portal holds this app's codes, and no others."
+    _print_rows(("Portal", "Code", "Drift", "What"), rows, as_json, nothing=in_step)
     failed = any(what == "failed" for _, _, what, _ in rows)
     sys.exit(1 if failed else CHANGES_PENDING if rows else 0)
+
+
+def _print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], as_json: bool, *, nothing: str) -> None:
+    """The rows as a table, or for scripts as objects whose keys are the columns in lower case."""
+    if not as_json:
+        show(columns, rows, nothing=nothing)
+        return
+    keys = [column.lower() for column in columns]
+    click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], ensure_ascii=False, indent=2))
 
 
 def _chosen(app: Backend, portals: Sequence[str], all_portals: bool) -> list[Installation]:
