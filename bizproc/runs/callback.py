@@ -37,7 +37,6 @@ class Callback:
     tokens: of the user for whom the step runs, None where the queue server gave none
     """
 
-    code: str
     event_token: str
     workflow_id: str
     document_id: DocumentId
@@ -67,7 +66,6 @@ def read(raw: bytes) -> Callback:
         raise MalformedCallback(f"The callback's form has no usable {', '.join(faults)}.")
     auth = form.get("auth")
     return Callback(
-        code=text(form, "code"),
         event_token=text(form, "event_token"),
         workflow_id=text(form, "workflow_id"),
         document_id=DocumentId(*document_id),
@@ -87,7 +85,7 @@ def essentials(raw: bytes) -> PhpArray:
     except ValueError:
         fields = dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
         auth: PhpArray = {name: fields.get(f"auth[{name}]", "") for name in ("member_id", "application_token")}
-        return {"auth": auth, "code": fields.get("code", ""), "event_token": fields.get("event_token", "")}
+        return {"auth": auth, "event_token": fields.get("event_token", "")}
 
 
 def event_token(raw: bytes) -> str:
