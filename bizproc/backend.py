@@ -6,7 +6,8 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from bizproc.definition.registry import Registry
 from bizproc.files import FileStore
-from bizproc.portal.b24 import Connections, PortalApp, Tokens
+from bizproc.portal.b24 import PortalApp, Tokens
+from bizproc.portal.connections import Connections
 from bizproc.portal.installations import Installation, Installations
 from bizproc.portal.pace import Pace
 from bizproc.portal.proof import Proof

@@ -8,7 +8,6 @@ secret.
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -19,10 +18,9 @@ from b24pysdk.client import BaseClient
 from b24pysdk.errors import BitrixAPIError, BitrixRequestError, BitrixResponseError, BitrixSDKException
 
 from bizproc.errors import BizprocError
+from bizproc.portal.connections import Connections, host_of
 from bizproc.portal.pace import Pace
 
-CONNECT_SECONDS = 5
-ANSWER_SECONDS = 30
 TRIES = 4
 """With pauses of 1, 2 and 4 s between, as PROTOCOL.md section 5 asks."""
 
@@ -71,40 +69,6 @@ def described(error: SdkError | BizprocError) -> str:
     if isinstance(error, BitrixResponseError):
         return f"an answer with status {error.response.status_code} that is no JSON"
     return type(error).__name__
-
-
-class Connections:
-    """The kept connections of this process; safe to use from many threads."""
-
-    def __init__(self) -> None:
-        self._session = requests.Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = requests.adapters.HTTPAdapter(pool_connections=100, pool_maxsize=32)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
-
-    def send(self, method: str, url: str, **how: Any) -> requests.Response:
-        """Raises requests.RequestException without the address's query, which can hold the client secret."""
-        try:
-            return self._session.request(
-                method, url, timeout=(CONNECT_SECONDS, ANSWER_SECONDS), allow_redirects=False, **how
-            )
-        except requests.Timeout:
-            raise requests.Timeout(f"{_host(url)} did not answer in time") from None
-        except requests.RequestException as error:
-            raise requests.ConnectionError(f"{_host(url)} cannot be reached: {_cause(error)}") from None
-
-    def close(self) -> None:
-        self._session.close()
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc
-
-
-def _cause(error: BaseException) -> str:
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return type(reason or error).__name__
 
 
 class _Requester(BitrixAPIRequester):
@@ -198,7 +162,7 @@ class PortalToken(BitrixToken):
         renew: Callable[[str], Tokens],
     ) -> None:
         super().__init__(
-            domain=_host(endpoint),
+            domain=host_of(endpoint),
             auth_token=tokens.access,
             refresh_token=tokens.refresh or "",  # never None: whether it can be renewed is renew's to say
             expires=tokens.expires_at,

@@ -57,6 +57,9 @@ class InstallationRow(Table):
     application_token_hash: keyed, since it is only ever compared
     app_host: under which host the portal opened this app; confirmed_host: another that a person has confirmed
     apply_until, apply_claim: who applies a plan in the portal, one at a time, and how often that was
+    refresh_until, refresh_claim: the same for who renews the tokens
+    person_needed_since: when the tokens were found to be worth nothing, so that a person has to open the app; null
+        while they work. person_needed_why: what the OAuth server said
     register_due_at: when the activities are to be registered (again), null when that is done
     """
 
@@ -83,9 +86,41 @@ class InstallationRow(Table):
     uninstalled_at: Mapped[dt.datetime | None]
     apply_until: Mapped[dt.datetime | None]
     apply_claim: Mapped[int] = mapped_column(Integer, server_default="0")
+    refresh_until: Mapped[dt.datetime | None]
+    refresh_claim: Mapped[int] = mapped_column(Integer, server_default="0")
+    person_needed_since: Mapped[dt.datetime | None]
+    person_needed_why: Mapped[str | None] = mapped_column(Text)
     register_due_at: Mapped[dt.datetime | None] = mapped_column(index=True)
     register_attempts: Mapped[int]
     register_error: Mapped[str | None] = mapped_column(Text)
+
+
+class HistoryRow(Table):
+    """What happened to an installation; kept when the portal's data is erased.
+
+    what: ``installed``, ``updated`` (installed once more), ``moved`` (to another domain), ``person needed``,
+        ``uninstalled``
+    user_id: who did it, 0 where nobody says
+    """
+
+    __tablename__ = "installation_history"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    installation_id: Mapped[int] = mapped_column(ForeignKey("installations.id", ondelete="CASCADE"), index=True)
+    happened_at: Mapped[dt.datetime]
+    what: Mapped[str] = mapped_column(String(16))
+    domain: Mapped[str] = mapped_column(String(255))
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    detail: Mapped[str | None] = mapped_column(Text)
+
+
+class DataKeyRow(Table):
+    """A random key of this database, encrypted with the operator's key: it stays the same when that one changes."""
+
+    __tablename__ = "data_keys"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    sealed: Mapped[bytes]
 
 
 class PayloadRow(Table):

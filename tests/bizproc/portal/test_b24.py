@@ -9,7 +9,6 @@ import pytest
 import responses
 
 from bizproc.portal.b24 import (
-    Connections,
     PortalApp,
     PortalRefused,
     PortalToken,
@@ -18,6 +17,7 @@ from bizproc.portal.b24 import (
     described,
     error_code,
 )
+from bizproc.portal.connections import Connections
 from bizproc.portal.pace import Pace
 from bizproc.portal.proof import Proof, prove
 from tests.conftest import Portal, RunningApp
