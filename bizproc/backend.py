@@ -1,16 +1,17 @@
 """All rooms of one running app, wired together."""
 
 import logging
+from dataclasses import astuple, dataclass
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from bizproc.definition.registry import Registry
 from bizproc.files import FileStore
-from bizproc.portal.b24 import PortalApp, Tokens
+from bizproc.portal.b24 import PortalApp
 from bizproc.portal.connections import Connections
 from bizproc.portal.installations import Installation, Installations
 from bizproc.portal.pace import Pace
-from bizproc.portal.proof import Proof
+from bizproc.portal.visitor import Visitor
 from bizproc.registration.registration import Registration
 from bizproc.registration.registrations import Registrations
 from bizproc.runs.execution import Execution
@@ -24,6 +25,15 @@ from bizproc.storage.database import Database
 logger = logging.getLogger(__name__)
 
 PAGE_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page token says: in which portal a page was opened, and by whom."""
+
+    installation_id: int
+    user_id: int
+    administrator: bool
 
 
 class Backend:
@@ -43,6 +53,7 @@ class Backend:
             oauth_url=settings.oauth_url,
             connections=Connections(),
             pace=Pace("memory://" if settings.embedded else settings.queue_url),
+            allowed_portals=settings.allowed_portals,
         )
         self.installations = Installations(self.database, secrets, self.app)
         self.registrations = Registrations(self.database)
@@ -67,12 +78,10 @@ class Backend:
         self.queue.serve(self.worker)
         self._pages = URLSafeTimedSerializer(secrets.link_keys, salt="page")
 
-    def install(
-        self, proof: Proof, tokens: Tokens, *, application_token: str, language: str, app_host: str
-    ) -> Installation:
-        """Store a proven installation and have its activities registered."""
+    def install(self, visitor: Visitor, *, application_token: str, language: str, app_host: str) -> Installation:
+        """Store a proven installation and have its activities registered. Raises AdministratorNeeded."""
         installation = self.installations.install(
-            proof, tokens, application_token=application_token, language=language, app_host=app_host
+            visitor, application_token=application_token, language=language, app_host=app_host
         )
         self.queue.send_register(installation.id)
         return installation
@@ -96,18 +105,19 @@ class Backend:
                     installation.member_id,
                 )
 
-    def page_token(self, installation: Installation) -> str:
-        """Lets a page that was opened in a portal ask for what concerns that installation, for PAGE_SECONDS."""
-        return str(self._pages.dumps(installation.id))
+    def page_token(self, installation: Installation, visitor: Visitor) -> str:
+        """Lets a page ask, for PAGE_SECONDS, for what the user who opened it in that portal may."""
+        page = Page(installation.id, visitor.proof.user_id, administrator=visitor.administrator is True)
+        return str(self._pages.dumps(astuple(page)))
 
-    def installation_of_page(self, page_token: str) -> Installation | None:
-        """None for a token that is forged or too old."""
+    def page(self, page_token: str) -> tuple[Page, Installation] | None:
+        """None for a token that is forged or too old, or whose portal has removed the app."""
         try:
-            installation_id = self._pages.loads(page_token, max_age=PAGE_SECONDS)
-        except BadData:
+            page = Page(*self._pages.loads(page_token, max_age=PAGE_SECONDS))
+        except (BadData, TypeError):
             return None
-        installation = self.installations.get(installation_id)
-        return installation if installation and installation.active else None
+        installation = self.installations.get(page.installation_id)
+        return (page, installation) if installation and installation.active else None
 
     def close(self) -> None:
         self.queue.stop()

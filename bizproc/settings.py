@@ -30,6 +30,7 @@ class Settings:
     secret_keys: tuple[str, ...]
     database_url: str
     files_url: str
+    allowed_portals: tuple[str, ...] = ()
     queue_url: str = EMBEDDED
     oauth_url: str = OAUTH_URL
     js_url: str = JS_URL
@@ -73,6 +74,9 @@ class Settings:
             app_url=url("B24_APP_URL", required("B24_APP_URL", "the public base address of this app, https://…")),
             secret_keys=keys,
             database_url=chosen("DATABASE_URL", f"sqlite:///{instance_path / 'b24.sqlite3'}"),
+            allowed_portals=tuple(
+                each.strip() for each in environment.get("B24_ALLOWED_PORTALS", "").split(",") if each.strip()
+            ),
             files_url=chosen("FILES_URL", (instance_path / "files").as_uri()),
             queue_url=queue_url if queue_url == EMBEDDED else url("QUEUE_URL", queue_url, schemes=("redis", "rediss")),
             oauth_url=url("B24_OAUTH_URL", chosen("B24_OAUTH_URL", OAUTH_URL)),

@@ -140,14 +140,15 @@ def _print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], as_json: 
 
 
 def _chosen(app: Backend, portals: Sequence[str], all_portals: bool) -> list[Installation]:
-    installed = {each.domain: each for each in app.installations.all() if each.active}
     if bool(portals) == all_portals:
         raise click.UsageError("Say which portals: --all, or --portal DOMAIN as often as needed.")
-    missing = [domain for domain in portals if domain not in installed]
-    if missing or not installed:
+    named = {domain: app.installations.of_domain(domain) for domain in portals}
+    missing = [domain for domain, installation in named.items() if installation is None]
+    chosen = [each for each in (named.values() if portals else app.installations.all()) if each and each.active]
+    if missing or not chosen:
         where = f"in {', '.join(missing)}" if missing else "in any portal"
         raise click.ClickException(f"The app is not installed {where}. 'flask portals list' tells where it is.")
-    return [installed[domain] for domain in portals] if portals else list(installed.values())
+    return chosen
 
 
 def _in_each(app: Backend, chosen: list[Installation], parallel: int, work: "Work[Result]") -> "Done[Result]":

@@ -1,13 +1,14 @@
 """The portal's events about this app (PROTOCOL.md section 2). They can come late, twice or never."""
 
+import datetime as dt
 import logging
 
 from flask import Blueprint, request
-from werkzeug.exceptions import BadRequest, Forbidden
+from werkzeug.exceptions import BadRequest, Forbidden, ServiceUnavailable
 
 from bizproc.php import PhpArray
-from bizproc.portal.b24 import PortalRefused
-from bizproc.portal.proof import prove
+from bizproc.portal.b24 import PortalRefused, PortalUnavailable
+from bizproc.portal.visitor import visitor
 from bizproc.runs.callback import number, sender, text
 from handlers import backend
 from handlers.forms import UnreadableForm, form, tokens
@@ -15,6 +16,8 @@ from handlers.senders import proven
 
 logger = logging.getLogger(__name__)
 blueprint = Blueprint("events", __name__)
+
+CLOCKS_DIFFER = dt.timedelta(minutes=1)
 
 
 @blueprint.post("/events")
@@ -29,6 +32,9 @@ def happened() -> tuple[str, int]:
         _installed(fields, event)
     elif event == "ONAPPUNINSTALL":
         installation = proven(sender(fields), event)
+        if _older(fields, installation.installed_at):
+            logger.warning("%s: %s came late and is of an earlier installation", installation.domain, event)
+            return "", 200
         backend().uninstall(installation, clean=number(fields.get("data"), "CLEAN") == 1)
         logger.info("%s: the app was removed", installation.domain)
     elif event == "ONAPPPAYMENT":
@@ -49,15 +55,25 @@ def _installed(fields: PhpArray, event: str) -> None:
     given = tokens(text(auth, "access_token"), text(auth, "refresh_token"), number(auth, "expires_in"))
     claimed = sender(fields)
     try:
-        proof = prove(backend().app, given.access)
+        if not given.access or not claimed.application_token:
+            raise PortalRefused("it brings no tokens")
+        who = visitor(backend().app, given, member_id=claimed.member_id, endpoint=text(auth, "client_endpoint"))
+        installation = backend().install(
+            who,
+            application_token=claimed.application_token,
+            language=text(fields.get("data"), "LANGUAGE_ID").lower(),
+            app_host=request.host,
+        )
     except PortalRefused as error:
-        logger.warning("%s refused: %s", event, error)
+        logger.warning("%s refused: %s (member id %.64r)", event, error, claimed.member_id)
         raise Forbidden from None
-    if proof.member_id != claimed.member_id or not claimed.application_token:
-        logger.warning("%s refused: it is not of the portal that its token is of", event)
-        raise Forbidden
-    language = text(fields.get("data"), "LANGUAGE_ID").lower()
-    backend().install(
-        proof, given, application_token=claimed.application_token, language=language, app_host=request.host
-    )
-    logger.info("%s: %s", proof.domain, event)
+    except PortalUnavailable as error:
+        logger.warning("%s not proven: %s (member id %.64r)", event, error, claimed.member_id)
+        raise ServiceUnavailable from None
+    logger.info("%s: %s", installation.domain, event)
+
+
+def _older(fields: PhpArray, installed_at: dt.datetime) -> bool:
+    """Whether an event was sent before the app was installed, and not just by a clock that is a little off."""
+    sent = number(fields, "ts")
+    return 0 < sent < (installed_at - CLOCKS_DIFFER).timestamp()

@@ -6,11 +6,12 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import Forbidden
 
+from bizproc.backend import Page
 from bizproc.definition.text import LocalizedText, t
 from bizproc.php import PhpArray
-from bizproc.portal.b24 import PortalRefused
+from bizproc.portal.b24 import AdministratorNeeded, PortalRefused, PortalUnavailable
 from bizproc.portal.installations import Installation
-from bizproc.portal.proof import prove
+from bizproc.portal.visitor import Visitor, visitor
 from bizproc.runs.callback import number, text
 from handlers import backend
 from handlers.forms import UnreadableForm, form, tokens
@@ -58,6 +59,15 @@ TEXTS = {
     "updated": t(en="up to date", de="aktuell", ru="обновлено"),
     "replaced": t(en="replaced", de="ersetzt", ru="заменено"),
     "refused": t(en="refused", de="abgelehnt", ru="отклонено"),
+    "register": t(en="Register again", de="Noch einmal anmelden", ru="Зарегистрировать снова"),
+    "person_needed": t(
+        en="The app cannot reach this portal any more: an administrator has to open this page once. Until then running"
+        " processes wait.",
+        de="Die App erreicht dieses Portal nicht mehr: ein Administrator muss diese Seite einmal öffnen. Bis dahin"
+        " warten die laufenden Prozesse.",
+        ru="Приложение больше не может обращаться к порталу: администратор должен один раз открыть эту страницу. До"
+        " этого запущенные процессы ждут.",
+    ),
     "activity": t(en="Activity", de="Aktivität", ru="Действие"),
     "robot": t(en="Automation rule", de="Automatisierungsregel", ru="Робот"),
 }
@@ -66,6 +76,11 @@ NOT_PROVEN = t(
     de="Das Portal konnte nicht bestätigt werden, es wurde nichts installiert. Öffnen Sie die App noch einmal aus Ihrem"
     " Portal.",
     ru="Не удалось подтвердить портал, установка не выполнена. Откройте приложение на портале ещё раз.",
+)
+NO_ADMINISTRATOR = t(
+    en="Only an administrator of your portal can install this app. Ask one of them to open it.",
+    de="Nur ein Administrator Ihres Portals kann diese App installieren. Bitten Sie einen von ihnen, sie zu öffnen.",
+    ru="Установить приложение может только администратор портала. Попросите его открыть приложение.",
 )
 
 
@@ -80,10 +95,9 @@ def visited() -> Response:
 def install() -> Response:
     """Install or install again, whatever is already there: the portal may have wiped everything."""
     try:
-        installation = _installed(form())
-    except (PortalRefused, UnreadableForm) as error:
+        return _installed(form())
+    except (PortalRefused, PortalUnavailable, UnreadableForm) as error:
         return _refused(error)
-    return _page(installation, "install.html")
 
 
 @blueprint.post("/")
@@ -94,21 +108,31 @@ def main() -> Response:
         installation = backend().installations.find(text(fields, "member_id"))
         known = installation is not None and installation.active
         if installation is None or not known or not _has_token(installation, fields):
-            return _page(_installed(fields), "install.html")
-        if backend().registration.differs(installation):
-            backend().register(installation)
-    except (PortalRefused, UnreadableForm) as error:
+            return _installed(fields)
+        who = _visitor(fields)
+    except (PortalRefused, PortalUnavailable, UnreadableForm) as error:
         return _refused(error)
-    return _page(installation, "main.html")
+    backend().installations.opened(installation, who)
+    if backend().registration.differs(installation):
+        backend().register(installation)
+    return _page(installation, who, "main.html")
+
+
+@blueprint.post("/register")
+def register() -> Response:
+    """Register the activities again, whatever was accepted before; asked for by an administrator on the app's page."""
+    page, installation = _asking()
+    if not page.administrator:
+        raise Forbidden
+    backend().register(installation)
+    logger.info("%s: user %s has the activities registered again", installation.domain, page.user_id)
+    return Response(status=204)
 
 
 @blueprint.get("/install/progress")
 def progress() -> dict[str, Any]:
     """``state`` of the registration (``running``, ``done``, ``partly``, ``failed``), ``activities``, ``error``."""
-    scheme, _, page_token = request.headers.get("Authorization", "").partition(" ")
-    installation = backend().installation_of_page(page_token) if scheme == "Bearer" else None
-    if installation is None:
-        raise Forbidden
+    _, installation = _asking()
     activities = _activities(installation)
     if installation.register_due_at is not None:
         state = "running"
@@ -119,18 +143,31 @@ def progress() -> dict[str, Any]:
     return {"state": state, "activities": activities, "error": installation.register_error}
 
 
-def _installed(fields: PhpArray) -> Installation:
-    """Raises PortalRefused for an install POST that the OAuth server does not confirm."""
-    given = tokens(text(fields, "AUTH_ID"), text(fields, "REFRESH_ID"), number(fields, "AUTH_EXPIRES"))
-    application_token = text(fields, "APPLICATION_TOKEN")
-    if not given.access or not application_token:
-        raise PortalRefused("the form is not the one with which a portal opens an app")
-    proof = prove(backend().app, given.access)
-    if proof.member_id != text(fields, "member_id"):
-        raise PortalRefused("the form names another portal than its token is of")
-    return backend().install(
-        proof, given, application_token=application_token, language=_language(), app_host=request.host
+def _installed(fields: PhpArray) -> Response:
+    """Raises as ``_visitor`` does."""
+    who = _visitor(fields)
+    installation = backend().install(
+        who, application_token=text(fields, "APPLICATION_TOKEN"), language=_language(), app_host=request.host
     )
+    return _page(installation, who, "install.html")
+
+
+def _visitor(fields: PhpArray) -> Visitor:
+    """Raises PortalRefused for a form that the OAuth server does not confirm, PortalUnavailable when it cannot be
+    asked."""
+    given = tokens(text(fields, "AUTH_ID"), text(fields, "REFRESH_ID"), number(fields, "AUTH_EXPIRES"))
+    if not given.access or not text(fields, "APPLICATION_TOKEN"):
+        raise PortalRefused("the form is not the one with which a portal opens an app")
+    return visitor(backend().app, given, member_id=text(fields, "member_id"), endpoint=request.args.get("DOMAIN", ""))
+
+
+def _asking() -> tuple[Page, Installation]:
+    """The page that sends a request, by its page token. Raises Forbidden."""
+    scheme, _, page_token = request.headers.get("Authorization", "").partition(" ")
+    asking = backend().page(page_token) if scheme == "Bearer" else None
+    if asking is None:
+        raise Forbidden
+    return asking
 
 
 def _has_token(installation: Installation, fields: PhpArray) -> bool:
@@ -140,10 +177,11 @@ def _has_token(installation: Installation, fields: PhpArray) -> bool:
 def _refused(error: Exception) -> Response:
     logger.warning("install refused: %s", error)
     # Shown inside the portal's iframe, and nobody has said yet which portal that is; the page has nothing to click.
-    return refusal(403, NOT_PROVEN.shown_in(_language()), portal="*", language=_language())
+    words = NO_ADMINISTRATOR if isinstance(error, AdministratorNeeded) else NOT_PROVEN
+    return refusal(403, words.shown_in(_language()), portal="*", language=_language())
 
 
-def _page(installation: Installation, template: str) -> Response:
+def _page(installation: Installation, who: Visitor, template: str) -> Response:
     language = _language() or installation.language
     return page(
         template,
@@ -151,8 +189,11 @@ def _page(installation: Installation, template: str) -> Response:
         language=language,
         texts={name: words.shown_in(language) for name, words in TEXTS.items()},
         activities=_activities(installation),
-        page_token=backend().page_token(installation),
+        administrator=who.administrator is True,
+        person_needed=installation.person_needed_since is not None and who.administrator is not True,
+        page_token=backend().page_token(installation, who),
         progress_url=url_for("install.progress"),
+        register_url=url_for("install.register"),
     )
 
 

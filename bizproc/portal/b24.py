@@ -6,7 +6,7 @@ secret.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -41,6 +41,18 @@ class PortalRefused(BizprocError):
     """The OAuth server or a portal said no, and will say so again until a person changes something."""
 
 
+class AdministratorNeeded(PortalRefused):
+    """Whoever asks is no administrator of the portal, as far as it says."""
+
+
+class PersonNeeded(PortalRefused):
+    """The stored tokens of an installation never work again. Whatever needs them waits until an administrator has
+    opened the app in the portal."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The portal cannot be called: {why} An administrator has to open the app there once.")
+
+
 class PortalUnavailable(BizprocError):
     """A portal could not do it now. ``retry_in``: seconds after which it may, where that is known."""
 
@@ -71,13 +83,24 @@ def described(error: SdkError | BizprocError) -> str:
     return type(error).__name__
 
 
+class _Moved(Exception):
+    """A portal's address leads elsewhere now."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
 class _Requester(BitrixAPIRequester):
     def __init__(self, connections: Connections, url: str, params: Mapping[str, Any]) -> None:
         super().__init__(url, params=dict(params), max_retries=TRIES, initial_retry_delay=1)
         self.connections = connections
 
     def _request(self) -> requests.Response:
-        return self.connections.send("POST", self._url, json=self._params, headers=self._headers)
+        answer = self.connections.send("POST", self._url, json=self._params, headers=self._headers)
+        if answer.is_redirect:
+            raise _Moved(answer.headers["Location"])
+        return answer
 
     @property
     def _retry_timeout(self) -> float:
@@ -100,15 +123,26 @@ class _OAuthRequester(BitrixOAuthRequester):
 
 
 class PortalApp(BitrixApp):
-    """This application at the operator's OAuth server, whatever server a request names."""
+    """This application at the operator's OAuth server, whatever server a request names.
+
+    allowed_portals: patterns such as ``*.bitrix24.de``, of which a portal's host matches one; none allow every portal
+    """
 
     def __init__(
-        self, *, client_id: str, client_secret: str, oauth_url: str, connections: Connections, pace: Pace
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        oauth_url: str,
+        connections: Connections,
+        pace: Pace,
+        allowed_portals: Sequence[str] = (),
     ) -> None:
         super().__init__(client_id=client_id, client_secret=client_secret)
         self.oauth_url = oauth_url
         self.connections = connections
         self.pace = pace
+        self.allowed_portals = tuple(allowed_portals)
 
     def refreshed(self, refresh_token: str) -> Tokens:
         """Both new tokens; the old ones no longer work.
@@ -148,7 +182,9 @@ class PortalToken(BitrixToken):
     """The token with which one portal is called.
 
     endpoint: the proven ``client_endpoint``
-    renew: gives tokens that work in the place of this access token; may raise SdkError
+    renew: gives tokens that work in the place of this access token; may raise SdkError and BizprocError
+    follow: gives the proven endpoint of a portal whose old one leads to another address; takes the access token and
+        that address, and raises SdkError and BizprocError
     """
 
     _AUTO_CHANGED_DOMAIN = False
@@ -160,6 +196,7 @@ class PortalToken(BitrixToken):
         tokens: Tokens,
         app: PortalApp,
         renew: Callable[[str], Tokens],
+        follow: Callable[[str, str], str],
     ) -> None:
         super().__init__(
             domain=host_of(endpoint),
@@ -168,7 +205,8 @@ class PortalToken(BitrixToken):
             expires=tokens.expires_at,
             bitrix_app=app,
         )
-        self._endpoint = endpoint if endpoint.endswith("/") else f"{endpoint}/"
+        self._endpoint = endpoint
+        self._follow = follow
         self._connections = app.connections
         self._pace = app.pace
         self._renew = renew
@@ -176,17 +214,30 @@ class PortalToken(BitrixToken):
         """When a working time that is used up begins anew, as far as the portal's answers have told."""
 
     def call_method(self, api_method: str, params: dict[str, Any] | None = None, *_: Any, **__: Any) -> dict[str, Any]:
-        """One REST call, the batch included; an expired token is renewed once. Raises SdkError."""
+        """One REST call, the batch included; an expired token is renewed once, and a portal that has moved is called
+        again where it is proven to be now. Raises SdkError, PortalRefused and PortalUnavailable."""
 
         def call() -> dict[str, Any]:
-            url = f"{self._endpoint}{api_method}.json"
+            url = f"{self._endpoint.rstrip('/')}/{api_method}.json"
             self._pace.wait(self.domain)
             answer = _Requester(self._connections, url, {**(params or {}), "auth": self.auth_token}).call()
             self._pace.note(self.domain, answer)
             self._note_working_time(answer)
             return answer
 
-        return self._execute_with_retries(call)
+        def call_where_it_is() -> dict[str, Any]:
+            try:
+                return call()
+            except _Moved as moved:
+                self._endpoint = self._follow(self.auth_token, moved.address)
+                self.domain = host_of(self._endpoint)
+            try:
+                return call()
+            except _Moved as moved:
+                where = host_of(moved.address)
+                raise PortalUnavailable(f"{self.domain} leads on to {where}, which is one move too many") from None
+
+        return self._execute_with_retries(call_where_it_is)
 
     def batch(self, commands: Mapping[str, tuple[str, dict[str, Any]]]) -> BatchAnswer:
         """At most 50 calls in one, under names that are no numbers: PHP would make lists of the answers.

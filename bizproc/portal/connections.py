@@ -40,6 +40,19 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc
 
 
+def hostname(address: str) -> str:
+    """The host without its port, in lower case; empty for what is no host, nor an address of http or https."""
+    try:
+        parts = urlsplit(address if "://" in address else f"https://{address}")
+        return (parts.hostname or "").lower() if parts.scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
+
+
+def same_host(one: str, other: str) -> bool:
+    return hostname(one) == hostname(other) != ""
+
+
 def _cause(error: BaseException) -> str:
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return type(reason or error).__name__

@@ -1,21 +1,25 @@
 """The portals in which this app is installed, and the tokens with which they are called."""
 
 import datetime as dt
-import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import case, delete, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from bizproc.portal.b24 import PortalApp, PortalRefused, PortalToken, PortalUnavailable, Tokens
-from bizproc.portal.proof import Proof
+from bizproc.portal.b24 import AdministratorNeeded, PortalApp, PortalRefused, PortalToken, PortalUnavailable, Tokens
+from bizproc.portal.connections import hostname
+from bizproc.portal.proof import check
+from bizproc.portal.renewal import Renewal
+from bizproc.portal.visitor import Visitor
 from bizproc.secrets import Secrets
 from bizproc.storage.database import Database
-from bizproc.storage.tables import CounterRow, InstallationRow, RegistrationRow, RunRow, now
+from bizproc.storage.tables import CounterRow, HistoryRow, InstallationRow, RegistrationRow, RunRow, now
 
 APPLY_LEASE = dt.timedelta(minutes=2)
+REMOVED = "The app has been removed from the portal."
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Installation:
     payment_expired: bool
     installed_at: dt.datetime
     uninstalled_at: dt.datetime | None
+    person_needed_since: dt.datetime | None
+    person_needed_why: str | None
     register_due_at: dt.datetime | None
     register_attempts: int
     register_error: str | None
@@ -44,6 +50,17 @@ class Installation:
     @property
     def active(self) -> bool:
         return self.uninstalled_at is None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to an installation. ``user_id``: of the portal's user who did it, 0 where nobody says."""
+
+    happened_at: dt.datetime
+    what: str
+    domain: str
+    user_id: int
+    detail: str | None
 
 
 _FIELDS = tuple(Installation.__dataclass_fields__)
@@ -86,7 +103,7 @@ class Installations:
         self._database = database
         self._secrets = secrets
         self._app = app
-        self._renewing: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+        self._renewal = Renewal(database, secrets, app)
 
     def find(self, member_id: str) -> Installation | None:
         with self._database.reading() as session:
@@ -97,6 +114,22 @@ class Installations:
         with self._database.reading() as session:
             row = session.get(InstallationRow, installation_id)
             return None if row is None else _read(row)
+
+    def of_domain(self, domain: str) -> Installation | None:
+        """The installation that is active in the portal of this domain."""
+        active = InstallationRow.uninstalled_at.is_(None)
+        wanted = select(InstallationRow).where(InstallationRow.domain == domain, active)
+        with self._database.reading() as session:
+            row = session.scalar(wanted.order_by(InstallationRow.id.desc()))
+            return None if row is None else _read(row)
+
+    def history(self, installation: Installation) -> list[Event]:
+        """What happened to it, the oldest first."""
+        with self._database.reading() as session:
+            rows = session.scalars(
+                select(HistoryRow).where(HistoryRow.installation_id == installation.id).order_by(HistoryRow.id)
+            )
+            return [Event(row.happened_at, row.what, row.domain, row.user_id, row.detail) for row in rows]
 
     def all(self) -> Iterator[Installation]:
         """Ordered by domain."""
@@ -109,33 +142,110 @@ class Installations:
         known = installation.application_token_hash
         return known is not None and self._secrets.is_hash_of(known, application_token.encode())
 
-    def install(
-        self, proof: Proof, tokens: Tokens, *, application_token: str, language: str, app_host: str
+    def install(self, visitor: Visitor, *, application_token: str, language: str, app_host: str) -> Installation:
+        """Store an installation, or what is new of a known one; its activities are to be registered then.
+
+        A portal that is known changes its application token only for an administrator, and what an employee brings
+        never takes the place of an administrator's tokens.
+
+        Raises AdministratorNeeded.
+        """
+        try:
+            with self._database.writing() as session:
+                return self._install(session, visitor, application_token, language, app_host)
+        except IntegrityError:
+            # The install page and ONAPPINSTALL came at once, and the other was first.
+            with self._database.writing() as session:
+                return self._install(session, visitor, application_token, language, app_host)
+
+    def _install(
+        self, session: Session, visitor: Visitor, application_token: str, language: str, app_host: str
     ) -> Installation:
-        """Store a proven installation, or what is new of a known one; its activities are to be registered then."""
-        with self._database.writing() as session:
-            row = session.scalar(select(InstallationRow).where(InstallationRow.member_id == proof.member_id))
-            if row is None:
-                row = InstallationRow(member_id=proof.member_id, language="en", app_host="", installed_at=now())
-                session.add(row)
-            elif row.uninstalled_at is not None:
-                row.installed_at = now()
-            row.domain = proof.domain
-            row.client_endpoint = proof.client_endpoint
-            row.server_endpoint = f"{self._app.oauth_url}/rest/"
-            row.edition = proof.edition
-            row.status = proof.status
-            row.scope = proof.scope
+        proof = visitor.proof
+        row = session.scalar(
+            select(InstallationRow).where(InstallationRow.member_id == proof.member_id).with_for_update()
+        )
+        new = row is None or row.uninstalled_at is not None
+        if row is None:
+            row = InstallationRow(member_id=proof.member_id, language="en", app_host="")
+            session.add(row)
+        known = row.application_token_hash
+        same_secret = known is not None and self._secrets.is_hash_of(known, application_token.encode())
+        refused = visitor.administrator is False if new else not (visitor.administrator or same_secret)
+        if refused:
+            raise AdministratorNeeded(
+                "only an administrator of the portal can install the app, and the portal does not say that"
+                f" user {proof.user_id} is one"
+            )
+        if new:
+            row.installed_at, row.confirmed_host = now(), None
+        detail = None if new or same_secret else "with another application token"
+        notable = new or detail or proof.domain != row.domain or proof.user_id != row.user_id
+        row.domain = proof.domain
+        row.client_endpoint = proof.client_endpoint
+        row.server_endpoint = f"{self._app.oauth_url}/rest/"
+        row.edition = proof.edition
+        row.status = proof.status
+        row.scope = proof.scope
+        row.language = language or row.language
+        row.app_host = app_host or row.app_host
+        row.application_token_hash = self._secrets.hash(application_token.encode())
+        row.payment_expired = False
+        row.uninstalled_at = None
+        row.register_due_at = now()
+        row.register_attempts = 0
+        row.register_error = None
+        if new or visitor.administrator:
             row.user_id = proof.user_id
-            row.language = language or row.language
-            row.app_host = app_host or row.app_host
-            row.application_token_hash = self._secrets.hash(application_token.encode())
-            row.payment_expired = False
-            row.uninstalled_at = None
+            self._take(session, row, visitor.tokens)
+        session.flush()
+        if notable:
+            what = "installed" if new else "updated"
+            self._note(session, row, what, user_id=proof.user_id, detail=detail)
+        return _read(row)
+
+    def opened(self, installation: Installation, visitor: Visitor) -> None:
+        """An administrator has opened the app: the tokens that this brought are the ones that live longest, and
+        whatever waited for a person goes on."""
+        with self._database.writing() as session:
+            row = session.get_one(InstallationRow, installation.id, with_for_update=True)
+            if visitor.administrator and row.uninstalled_at is None:
+                row.user_id = visitor.proof.user_id
+                self._take(session, row, visitor.tokens)
+
+    def _take(self, session: Session, row: InstallationRow, tokens: Tokens) -> None:
+        if row.person_needed_since is not None:
             row.register_due_at = now()
-            row.register_attempts = 0
-            row.register_error = None
-            self._keep(row, tokens)
+        self._renewal.keep(row, tokens)
+        session.flush()
+        session.execute(
+            update(RunRow)
+            .where(RunRow.installation_id == row.id, RunRow.state == "waiting")
+            .values(state=case((RunRow.outcome.is_(None), "received"), else_="answering"), due_at=now())
+        )
+
+    def _note(self, session: Session, row: InstallationRow, what: str, *, user_id: int = 0, detail: str | None) -> None:
+        session.add(
+            HistoryRow(
+                installation_id=row.id, happened_at=now(), what=what, domain=row.domain, user_id=user_id, detail=detail
+            )
+        )
+
+    def moved(self, installation: Installation, access_token: str, address: str) -> Installation:
+        """Store where the portal is now: an address that the OAuth server confirms for its member id.
+
+        address: where its old address leads, or what a callback of it names
+
+        Raises SdkError when the OAuth server refuses the access token or cannot be asked, PortalRefused when it knows
+        the portal under another address.
+        """
+        proof = check(self._app, access_token, member_id=installation.member_id, endpoint=address)
+        with self._database.writing() as session:
+            row = session.get_one(InstallationRow, installation.id, with_for_update=True)
+            if row.client_endpoint != proof.client_endpoint:
+                before = row.domain
+                row.domain, row.client_endpoint, row.edition = proof.domain, proof.client_endpoint, proof.edition
+                self._note(session, row, "moved", detail=f"from {before}")
             session.flush()
             return _read(row)
 
@@ -178,18 +288,24 @@ class Installations:
             )
 
     def uninstall(self, installation: Installation, *, clean: bool) -> None:
-        """The portal has removed the app: nothing is sent there any more. ``clean`` erases the portal's data, as a
-        published app must (PROTOCOL.md section 2)."""
+        """The portal has removed the app: its open runs end, and nothing is sent there any more. ``clean`` erases the
+        portal's data, as a published app must (PROTOCOL.md section 2). What stays is that it was installed."""
         with self._database.writing() as session:
-            session.execute(
-                update(InstallationRow)
-                .where(InstallationRow.id == installation.id)
-                .values(uninstalled_at=now(), access_token=None, refresh_token=None, register_due_at=None)
-            )
-            session.execute(delete(RegistrationRow).where(RegistrationRow.installation_id == installation.id))
+            row = session.get_one(InstallationRow, installation.id, with_for_update=True)
+            row.uninstalled_at = now()
+            row.access_token = row.refresh_token = row.token_expires_at = row.application_token_hash = None
+            row.person_needed_since = row.person_needed_why = None
+            row.register_due_at = row.register_error = None
+            self._note(session, row, "uninstalled", detail="data erased" if clean else None)
+            session.execute(delete(RegistrationRow).where(RegistrationRow.installation_id == row.id))
+            of_portal = RunRow.installation_id == row.id
             if clean:
-                session.execute(delete(RunRow).where(RunRow.installation_id == installation.id))
-                session.execute(delete(CounterRow).where(CounterRow.installation_id == installation.id))
+                session.execute(delete(RunRow).where(of_portal))
+                session.execute(delete(CounterRow).where(CounterRow.installation_id == row.id))
+            else:
+                # Its claim is taken from whoever works on it.
+                ended = {"state": "closed", "outcome": "failed", "error": REMOVED, "claim": RunRow.claim + 1}
+                session.execute(update(RunRow).where(of_portal, RunRow.state != "closed").values(**ended))
 
     def paid(self, installation: Installation, *, status: str, expired: bool) -> None:
         with self._database.writing() as session:
@@ -203,44 +319,21 @@ class Installations:
         """The token to call this portal with: ``given``, such as a callback's own, while it is fresh, else the stored
         one, which is renewed when it has expired.
 
-        Raises PortalRefused when there is none.
+        Raises PersonNeeded when there is none that works.
         """
         fresh = given is not None and given.expires_at > now() + dt.timedelta(seconds=10)
         return PortalToken(
             endpoint=installation.client_endpoint,
-            tokens=given if given and fresh else self._stored(installation.id),
+            tokens=given if given and fresh else self._renewal.stored(installation.id),
             app=self._app,
-            renew=lambda stale: self._renewed(installation.id, stale),
+            renew=lambda stale: self._renewal.renewed(installation.id, stale),
+            follow=lambda access, address: self._followed(installation, access, address),
         )
 
-    def _stored(self, installation_id: int) -> Tokens:
-        with self._database.reading() as session:
-            row = session.get(InstallationRow, installation_id)
-            if row is None or row.access_token is None or row.token_expires_at is None:
-                raise PortalRefused("There is no token for this portal: an administrator has to open the app there.")
-            return Tokens(
-                access=self._secrets.decrypt(row.access_token).decode(),
-                refresh=None if row.refresh_token is None else self._secrets.decrypt(row.refresh_token).decode(),
-                expires_at=row.token_expires_at,
-            )
-
-    def _renewed(self, installation_id: int, stale: str) -> Tokens:
-        """Tokens that work in the place of a stale one; one refresh per installation at a time, since each makes the
-        tokens of the one before useless (PROTOCOL.md section 4)."""
-        with self._renewing[installation_id]:
-            stored = self._stored(installation_id)
-            if stored.access != stale and stored.expires_at > now():
-                return stored
-            if not stored.refresh:
-                raise PortalRefused("The portal gave no refresh token: an administrator has to open the app there.")
-            tokens = self._app.refreshed(stored.refresh)
-            with self._database.writing() as session:
-                row = session.get(InstallationRow, installation_id)
-                if row is not None:
-                    self._keep(row, tokens)
-            return tokens
-
-    def _keep(self, row: InstallationRow, tokens: Tokens) -> None:
-        row.access_token = self._secrets.encrypt(tokens.access.encode())
-        row.refresh_token = self._secrets.encrypt(tokens.refresh.encode()) if tokens.refresh else None
-        row.token_expires_at = tokens.expires_at
+    def _followed(self, installation: Installation, access_token: str, address: str) -> str:
+        try:
+            return self.moved(installation, access_token, address).client_endpoint
+        except PortalRefused as refused:
+            # The OAuth server may hear of a rename later than the portal's visitors do.
+            where = f"{installation.domain} leads on to {hostname(address) or 'no address'}"
+            raise PortalUnavailable(f"{where}. Nothing was sent there: {refused}") from None

@@ -1,9 +1,10 @@
 """Who an installation is, as the OAuth server says. What a request says of itself proves nothing."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from fnmatch import fnmatch
 
-from bizproc.portal.b24 import PortalApp, PortalRefused, SdkError, described
+from bizproc.portal.b24 import PortalApp, PortalRefused, PortalUnavailable, SdkError, described, error_code
+from bizproc.portal.connections import host_of, hostname, same_host
 
 
 @dataclass(frozen=True)
@@ -24,28 +25,47 @@ class Proof:
         return "b24" if "bitrix24" in host.split(".")[1:] else "box"
 
 
-def prove(app: PortalApp, access_token: str) -> Proof:
-    """Ask the OAuth server whose access token this is.
+def prove(app: PortalApp, access_token: str, *, member_id: str, endpoint: str = "") -> Proof:
+    """Ask the OAuth server whose access token this is, and hold it against what the request says of itself.
 
-    Raises PortalRefused when it does not confirm a token of this application, or cannot be asked.
+    member_id, endpoint: what the request says; an endpoint can be an address or a host, and empty where nothing is said
+
+    Raises PortalRefused when the OAuth server does not confirm a token of this application, or another portal's, and
+    PortalUnavailable when it cannot be asked now.
     """
     try:
-        info = app.app_info(access_token)
+        return check(app, access_token, member_id=member_id, endpoint=endpoint)
     except SdkError as error:
+        if not error_code(error):
+            raise PortalUnavailable(f"The OAuth server cannot be asked: {described(error)}") from None
         raise PortalRefused(f"The OAuth server did not confirm the portal: {described(error)}") from None
+
+
+def check(app: PortalApp, access_token: str, *, member_id: str, endpoint: str = "") -> Proof:
+    """As ``prove``, but what the OAuth server says of the token is raised as it is.
+
+    Raises SdkError and PortalRefused.
+    """
+    info = app.app_info(access_token)
     install = info.get("install")
     if info.get("client_id") != app.client_id or not isinstance(install, dict):
         raise PortalRefused("The OAuth server did not confirm the portal: the token is of another application.")
-    endpoint = str(install.get("client_endpoint") or "")
-    address = urlsplit(endpoint)
-    member_id = str(install.get("member_id") or "")
-    if not member_id or address.scheme not in ("http", "https") or not address.netloc:
+    proven = str(install.get("client_endpoint") or "")
+    user_id = str(info.get("user_id") or "")
+    if not install.get("member_id") or "://" not in proven or not hostname(proven):
         raise PortalRefused("The OAuth server did not confirm the portal: its answer names no portal.")
+    if install["member_id"] != member_id:
+        raise PortalRefused("The OAuth server did not confirm the portal: the token is of another portal.")
+    if endpoint and not same_host(endpoint, proven):
+        named = f"{hostname(proven)}, not as {hostname(endpoint)!r:.100}"
+        raise PortalRefused(f"The OAuth server did not confirm the portal: it knows it as {named}.")
+    if app.allowed_portals and not any(fnmatch(hostname(proven), each.lower()) for each in app.allowed_portals):
+        raise PortalRefused(f"{hostname(proven)} is not among the portals that B24_ALLOWED_PORTALS allows.")
     return Proof(
         member_id=member_id,
-        domain=address.netloc,
-        client_endpoint=endpoint,
+        domain=host_of(proven),
+        client_endpoint=proven,
         scope=str(info.get("scope") or ""),
         status=str(install.get("status") or ""),
-        user_id=int(info.get("user_id") or 0),
+        user_id=int(user_id) if user_id.isascii() and user_id.isdigit() and len(user_id) < 19 else 0,
     )

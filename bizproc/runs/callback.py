@@ -35,6 +35,7 @@ class Callback:
     properties: as the form carries them, undecoded
     waits: whether the process waits for an answer
     tokens: of the user for whom the step runs, None where the queue server gave none
+    endpoint: the portal's address, or its host, as the callback names it; proves nothing
     """
 
     event_token: str
@@ -45,6 +46,7 @@ class Callback:
     waits: bool
     user_id: int
     tokens: Tokens | None
+    endpoint: str
 
 
 def read(raw: bytes) -> Callback:
@@ -74,6 +76,7 @@ def read(raw: bytes) -> Callback:
         waits=text(form, "use_subscription") == "Y",
         user_id=number(auth, "user_id"),
         tokens=_tokens(auth),
+        endpoint=text(auth, "client_endpoint") or text(auth, "domain"),
     )
 
 

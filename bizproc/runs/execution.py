@@ -12,8 +12,19 @@ from bizproc.context import ActivityFailed, Context, Files
 from bizproc.definition.activity import AnyActivity
 from bizproc.definition.registry import Registry
 from bizproc.definition.text import t
+from bizproc.errors import BizprocError
 from bizproc.files import FileStore
-from bizproc.portal.b24 import Client, PortalRefused, PortalToken, SdkError, described, error_code
+from bizproc.portal.b24 import (
+    Client,
+    PersonNeeded,
+    PortalRefused,
+    PortalToken,
+    PortalUnavailable,
+    SdkError,
+    described,
+    error_code,
+)
+from bizproc.portal.connections import same_host
 from bizproc.portal.installations import Installation, Installations
 from bizproc.runs import callback
 from bizproc.runs.callback import Callback, MalformedCallback
@@ -25,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 ANSWER_ATTEMPTS = 20
 LONGEST_PAUSE = dt.timedelta(hours=1)
+PUT_OFF = dt.timedelta(seconds=30)
 PROCESS_GONE = "404"
 WRONG_EVENT_TOKEN = "ACCESS_DENIED"  # noqa: S105 - an error code
 """What activity.log answers when the process is over, and what a forged event token gets (PROTOCOL.md section 8)."""
@@ -123,15 +135,36 @@ class Execution:
         called: Callback | None = None
         try:
             called = callback.read(claim.raw)
+            installation = self._where_it_is(installation, called)
             outcome = claim.outcome or self._run(claim, called, installation)
         except MalformedCallback as error:
             outcome = claim.outcome or self._failed(str(error))
+        except PersonNeeded:
+            self._runs.wait_for_person(claim)
+            return
+        except PortalUnavailable as error:
+            logger.warning("run %s: put off for %s s: %s", claim.run_id, PUT_OFF.seconds, error)
+            self._runs.later(claim, PUT_OFF)
+            return
         if claim.outcome is None and not self._runs.finish(claim, outcome):
             logger.warning(
                 "run %s: its outcome is not stored, since the run is not this worker's any more", claim.run_id
             )
             return
         self._answer(claim, outcome, installation, called)
+
+    def _where_it_is(self, installation: Installation, called: Callback) -> Installation:
+        """A callback can be the first to tell that its portal has moved. Nothing is sent to an address before the OAuth
+        server has confirmed it."""
+        if not called.endpoint or same_host(called.endpoint, installation.client_endpoint) or called.tokens is None:
+            return installation
+        try:
+            return self._installations.moved(installation, called.tokens.access, called.endpoint)
+        except (SdkError, PortalRefused) as error:
+            if isinstance(error, SdkError) and not error_code(error):
+                raise PortalUnavailable(f"The OAuth server cannot be asked: {described(error)}") from None
+            logger.warning("%s: a callback names another address: %s", installation.domain, described(error))
+            return installation
 
     def _run(self, claim: Claim, called: Callback, installation: Installation) -> Outcome:
         activity = self._registry.get(claim.code)
@@ -156,6 +189,8 @@ class Execution:
             values = encode(returned)
             # What no JSON can say would fail every answer. So it fails the run, where its author sees it.
             json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
+        except (PersonNeeded, PortalUnavailable):
+            raise
         except (ActivityFailed, UnusableValues, PortalRefused) as error:
             return self._failed(str(error), activity)
         except (Exception, SystemExit) as error:  # what the activity's author did not foresee fails this run alone
@@ -187,12 +222,14 @@ class Execution:
                 bizproc.event.send(event_token, outcome.values).call()
             elif message:
                 bizproc.activity.log(event_token, message).call()
-        except (SdkError, PortalRefused) as error:
+        except PersonNeeded:
+            self._runs.wait_for_person(claim)
+        except (SdkError, PortalRefused, PortalUnavailable) as error:
             self._not_answered(claim, outcome, error)
         else:
             self._runs.close(claim)
 
-    def _not_answered(self, claim: Claim, outcome: Outcome, error: SdkError | PortalRefused) -> None:
+    def _not_answered(self, claim: Claim, outcome: Outcome, error: SdkError | BizprocError) -> None:
         why = described(error)
         code = error_code(error) if isinstance(error, SdkError) else ""
         if code == PROCESS_GONE:

@@ -1,6 +1,7 @@
 """The stored runs: the truth about every callback, from its arrival to the answer.
 
-A run is ``received``, then ``running``, then ``answering`` once its outcome is stored, then ``closed``.
+A run is ``received``, then ``running``, then ``answering`` once its outcome is stored, then ``closed``. It is
+``waiting`` while its portal's tokens are worth nothing, until a person has opened the app there.
 """
 
 import datetime as dt
@@ -167,6 +168,21 @@ class Runs:
 
     def answer_later(self, claim: Claim, pause: dt.timedelta) -> None:
         self._change(claim, due_at=now() + pause, answer_attempts=claim.answer_attempts + 1)
+
+    def later(self, claim: Claim, pause: dt.timedelta) -> None:
+        """Work on it again after a pause, from where it is."""
+        self._change(claim, due_at=now() + pause)
+
+    def wait_for_person(self, claim: Claim) -> None:
+        """Leave it until a person has opened the app in the portal."""
+        with self._database.writing() as session:
+            # Whoever opens the app locks this row too, so the run cannot miss them.
+            installation = session.get_one(InstallationRow, claim.installation_id, with_for_update=True)
+            session.execute(
+                update(RunRow)
+                .where(RunRow.id == claim.run_id, RunRow.claim == claim.number, RunRow.state != "closed")
+                .values({"state": "waiting"} if installation.person_needed_since else {"due_at": now()})
+            )
 
     def due(self, *, orphaned: bool = False, limit: int = 1000) -> list[int]:
         """The runs that nobody works on though they are due, now marked as handed to the queue. Those that were handed

@@ -23,6 +23,8 @@ from bizproc.errors import BizprocError
 from bizproc.storage.tables import Table
 
 BUSY_SECONDS = 30
+POOL = 10
+"""Connections of one process at most. A PostgreSQL server takes 100 unless told otherwise."""
 CONNECT_SECONDS = 5
 
 
@@ -46,6 +48,8 @@ class Database:
             is_server = parsed.get_backend_name() != "sqlite"
             self.engine = create_engine(
                 parsed,
+                pool_size=POOL // 2,
+                max_overflow=POOL // 2,
                 pool_pre_ping=is_server,
                 hide_parameters=True,
                 connect_args={"connect_timeout": CONNECT_SECONDS} if is_server else {},

@@ -35,6 +35,7 @@ from bizproc.document_types import CRM, LISTS
 from bizproc.portal.b24 import PortalUnavailable, Tokens
 from bizproc.portal.installations import Installation
 from bizproc.portal.proof import Proof
+from bizproc.portal.visitor import Visitor
 from bizproc.registration.applying import Applied
 from bizproc.registration.sending import BATCH
 from bizproc.settings import Settings
@@ -185,7 +186,10 @@ def install(backend: Backend, portals: Portals, portal: int) -> Installation:
     expires_at = dt.datetime.fromtimestamp(given["expires"], dt.UTC)
     tokens = Tokens(access=given["access_token"], refresh=given["refresh_token"], expires_at=expires_at)
     return backend.installations.install(
-        proof, tokens, application_token=secrets.token_hex(16), language="en", app_host=HOST
+        Visitor(proof, tokens, administrator=True),
+        application_token=secrets.token_hex(16),
+        language="en",
+        app_host=HOST,
     )
 
 

@@ -1,5 +1,6 @@
 """Installing: the pages, the proof, what is stored, what is registered."""
 
+import datetime as dt
 import re
 from pathlib import Path
 
@@ -7,7 +8,10 @@ import pytest
 import requests
 from sqlalchemy import text, update
 
+from bizproc.portal.b24 import Tokens
 from bizproc.portal.installations import Installation
+from bizproc.portal.proof import Proof
+from bizproc.portal.visitor import Visitor
 from bizproc.settings import Settings
 from bizproc.storage.tables import RegistrationRow
 from tests.conftest import Portal, RunningApp, eventually
@@ -35,7 +39,7 @@ def post(app: RunningApp, path: str, form: dict[str, str], **query: str) -> requ
 
 
 def page_token(page: str) -> str:
-    found = re.search(r'pageToken = "([^"]+)"', page)
+    found = re.search(r'"Bearer " \+ "([^"]+)"', page)
     assert found
     return found[1]
 
@@ -165,17 +169,79 @@ def test_a_token_without_application_context_is_refused(app: RunningApp, portal:
     assert post(app, "/install", install_form(portal, AUTH_ID=webhook)).status_code == 403
 
 
-def test_who_is_no_administrator_learns_why_nothing_is_registered(app: RunningApp, portal: Portal) -> None:
-    employee = portal.ask("token", admin=False)["access_token"]
-    page = post(app, "/install", install_form(portal, AUTH_ID=employee)).text
-    asked = {"Authorization": f"Bearer {page_token(page)}"}
-    progress = eventually(
-        lambda: (
-            (p := requests.get(f"{app.url}/install/progress", headers=asked, timeout=9).json())["state"] == "failed"
-            and p
-        )
-    )
-    assert progress["error"].startswith("ACCESS_DENIED: Access denied!. Activities are registered with the rights")
+def test_who_is_no_administrator_learns_why_nothing_is_installed(app: RunningApp, portal: Portal) -> None:
+    answer = post(app, "/install", install_form(portal, AUTH_ID=employee(portal)))
+    assert answer.status_code == 403
+    assert "Nur ein Administrator Ihres Portals kann diese App installieren." in answer.text
+    assert list(app.backend.installations.all()) == []
+
+
+def employee(portal: Portal) -> str:
+    token: str = portal.ask("token", admin=False)["access_token"]
+    return token
+
+
+def test_an_employee_changes_nothing_of_an_installation(installed: RunningApp, portal: Portal) -> None:
+    before = installation_of(installed, portal)
+    stored = installed.backend.installations.token(before).auth_token
+    own = {"AUTH_ID": employee(portal), "REFRESH_ID": "of-the-employee"}
+    assert post(installed, "/install", install_form(portal, **own)).status_code == 403, "another application token"
+    known = portal.state()["installation"]["application_token"]
+    for path in ("/", "/install"):
+        assert post(installed, path, install_form(portal, APPLICATION_TOKEN=known, **own)).status_code == 200
+    after = installation_of(installed, portal)
+    assert installed.backend.installations.token(after).auth_token == stored
+    assert installed.backend.installations.proves(after, known)
+    assert after.user_id == before.user_id
+
+
+def test_an_administrator_can_bring_another_application_token(installed: RunningApp, portal: Portal) -> None:
+    form = install_form(portal, APPLICATION_TOKEN="of-a-reinstall")
+    assert post(installed, "/install", form).status_code == 200
+    installation = installation_of(installed, portal)
+    assert installed.backend.installations.proves(installation, "of-a-reinstall")
+    assert installed.backend.installations.token(installation).auth_token == form["AUTH_ID"]
+    history = [(event.what, event.detail) for event in installed.backend.installations.history(installation)]
+    assert history == [("installed", None), ("updated", "with another application token")]
+
+
+@pytest.mark.parametrize("answers", ["refuses", "nothing"])
+def test_a_portal_that_does_not_say_who_is_administrator_gives_nothing_away(
+    installed: RunningApp, portal: Portal, answers: str
+) -> None:
+    fault = {"error": "ERROR_METHOD_NOT_FOUND", "status": 404} if answers == "refuses" else {"close": True}
+    portal.ask("faults", rest={"user.admin": fault})
+    assert post(installed, "/install", install_form(portal)).status_code == 403
+    known = portal.state()["installation"]["application_token"]
+    assert installed.backend.installations.proves(installation_of(installed, portal), known)
+
+
+def test_the_first_install_needs_no_word_of_the_portal(app: RunningApp, portal: Portal) -> None:
+    portal.ask("faults", rest={"user.admin": {"error": "ERROR_METHOD_NOT_FOUND", "status": 404}})
+    assert post(app, "/install", install_form(portal)).status_code == 200
+
+
+def test_a_page_that_says_another_domain_is_refused(app: RunningApp, portal: Portal) -> None:
+    answer = post(app, "/install", install_form(portal), DOMAIN="evil.example.com")
+    assert answer.status_code == 403
+    assert list(app.backend.installations.all()) == []
+
+
+def test_an_administrator_registers_again_from_the_page(installed: RunningApp, portal: Portal) -> None:
+    lost = {"CODE": "tell", "auth": portal.ask("token")["access_token"]}
+    assert requests.post(f"{portal.url}/rest/bizproc.activity.delete", json=lost, timeout=9).json()["result"] is True
+    asked = {"Authorization": f"Bearer {page_token(post(installed, '/', _opened_form(portal)).text)}"}
+    assert requests.post(f"{installed.url}/register", headers=asked, timeout=9).status_code == 204
+    eventually(lambda: "tell" in portal.stored())
+
+
+def test_nobody_else_registers_again(installed: RunningApp, portal: Portal) -> None:
+    page = post(installed, "/", _opened_form(portal) | {"AUTH_ID": employee(portal)}).text
+    assert 'id="register"' not in page
+    visitor = Visitor(Proof("m", "", "", "", "", 2), Tokens("", None, dt.datetime.now(dt.UTC)), administrator=False)
+    theirs = installed.backend.page_token(installation_of(installed, portal), visitor)
+    for headers in ({}, {"Authorization": "Bearer forged"}, {"Authorization": f"Bearer {theirs}"}):
+        assert requests.post(f"{installed.url}/register", headers=headers, timeout=9).status_code == 403
 
 
 def test_one_refused_definition_does_not_stop_the_others(app: RunningApp, portal: Portal) -> None:
@@ -249,9 +315,9 @@ def test_opening_the_app_registers_what_the_release_changed(installed: RunningAp
     portal.ask("open", url=f"{installed.url}/")
     eventually(lambda: portal.stored()["tell"]["DESCRIPTION"] == {"*": "Tells what it knows"})
     eventually(lambda: not installed.backend.registration.differs(installation_of(installed, portal)))
-    calls = len(portal.log("/rest/"))
+    calls = len(portal.log("/rest/batch"))
     portal.ask("open", url=f"{installed.url}/")
-    assert len(portal.log("/rest/")) == calls, "nothing differs, so nothing is asked"
+    assert len(portal.log("/rest/batch")) == calls, "nothing differs, so nothing is asked"
 
 
 def installation_of(app: RunningApp, portal: Portal) -> Installation:

@@ -1,6 +1,7 @@
 """The SDK over this app's own connections. Answers that no portal gives on demand come from ``responses``."""
 
 import datetime as dt
+import re
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from bizproc.portal.b24 import (
     PortalApp,
     PortalRefused,
     PortalToken,
+    PortalUnavailable,
     SdkError,
     Tokens,
     described,
@@ -40,8 +42,11 @@ def token(app: PortalApp, endpoint: str, access: str = "access") -> PortalToken:
     def renew(_stale: str) -> Tokens:
         raise AssertionError("not to be renewed")
 
+    def follow(_access: str, address: str) -> str:
+        raise PortalRefused(f"not to be followed to {address}")
+
     lives = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
-    return PortalToken(endpoint=endpoint, tokens=Tokens(access, None, lives), app=app, renew=renew)
+    return PortalToken(endpoint=endpoint, tokens=Tokens(access, None, lives), app=app, renew=renew, follow=follow)
 
 
 def app_info(**changed: object) -> dict[str, object]:
@@ -52,7 +57,7 @@ def app_info(**changed: object) -> dict[str, object]:
 @responses.activate
 def test_a_proof_holds_what_the_oauth_server_says(sdk: PortalApp) -> None:
     responses.get("https://oauth.example.com/rest/app.info/", json=app_info())
-    proof = prove(sdk, "access")
+    proof = prove(sdk, "access", member_id="m", endpoint="ACME.bitrix24.com")
     assert proof == Proof(
         member_id="m",
         domain="acme.bitrix24.com",
@@ -75,15 +80,57 @@ def test_a_proof_holds_what_the_oauth_server_says(sdk: PortalApp) -> None:
         {"json": {"result": []}},
         {"json": {}},
         {"json": {"error": "invalid_token"}, "status": 401},
-        {"body": "<html>", "status": 502},
-        {"body": "", "status": 302, "headers": {"Location": "https://evil.example.com/"}},
     ],
 )
 def test_what_the_oauth_server_does_not_confirm_is_refused(sdk: PortalApp, answer: dict[str, object]) -> None:
     with responses.RequestsMock() as mocked:
         mocked.get("https://oauth.example.com/rest/app.info/", **answer)  # type: ignore[arg-type]
         with pytest.raises(PortalRefused, match="did not confirm the portal"):
-            prove(sdk, "access")
+            prove(sdk, "access", member_id="m")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"body": "<html>", "status": 502},
+        {"body": "", "status": 302, "headers": {"Location": "https://evil.example.com"}},
+    ],
+)
+def test_an_oauth_server_that_cannot_be_asked_proves_nothing(sdk: PortalApp, answer: dict[str, object]) -> None:
+    with responses.RequestsMock() as mocked:
+        mocked.get("https://oauth.example.com/rest/app.info/", **answer)  # type: ignore[arg-type]
+        with pytest.raises(PortalUnavailable, match="cannot be asked"):
+            prove(sdk, "access", member_id="m")
+
+
+@pytest.mark.parametrize(
+    ("member_id", "endpoint", "why"),
+    [
+        ("another", "", "another portal"),
+        ("m", "https://evil.example.com/rest/", "acme.bitrix24.com, not as 'evil.example.com'"),
+        ("m", "//[", "not as ''"),
+    ],
+)
+@responses.activate
+def test_a_request_that_says_something_else_is_refused(sdk: PortalApp, member_id: str, endpoint: str, why: str) -> None:
+    responses.get("https://oauth.example.com/rest/app.info/", json=app_info())
+    with pytest.raises(PortalRefused, match=re.escape(why)):
+        prove(sdk, "access", member_id=member_id, endpoint=endpoint)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "believed"),
+    [((), True), (("*.bitrix24.com",), True), (("other.com", "ACME.*"), True), (("*.bitrix24.de",), False)],
+)
+@responses.activate
+def test_only_allowed_portals_are_believed(sdk: PortalApp, allowed: tuple[str, ...], believed: bool) -> None:
+    responses.get("https://oauth.example.com/rest/app.info/", json=app_info())
+    sdk.allowed_portals = allowed
+    if believed:
+        assert prove(sdk, "access", member_id="m").domain == "acme.bitrix24.com"
+    else:
+        with pytest.raises(PortalRefused, match=r"acme\.bitrix24\.com is not among the portals"):
+            prove(sdk, "access", member_id="m")
 
 
 @pytest.mark.parametrize(
@@ -131,12 +178,11 @@ def test_a_server_that_is_not_there_is_named_without_secrets(sdk: PortalApp) -> 
 
 
 @responses.activate
-def test_a_redirect_is_never_followed(sdk: PortalApp) -> None:
+def test_a_redirect_that_is_not_proven_is_never_followed(sdk: PortalApp) -> None:
     location = {"Location": "https://evil.example.com/rest/profile.json"}
     responses.post("https://acme.bitrix24.com/rest/profile.json", status=302, headers=location)
-    with pytest.raises(SdkError) as raised:
+    with pytest.raises(PortalRefused, match=r"not to be followed to https://evil\.example\.com"):
         token(sdk, "https://acme.bitrix24.com/rest/").get_client().profile().result  # noqa: B018
-    assert described(raised.value) == "an answer with status 302 that is no JSON"
     assert len(responses.calls) == 1
 
 

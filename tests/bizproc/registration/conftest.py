@@ -17,6 +17,7 @@ from bizproc.php import from_json, to_json
 from bizproc.portal.b24 import PortalToken, Tokens
 from bizproc.portal.installations import Installation
 from bizproc.portal.proof import prove
+from bizproc.portal.visitor import Visitor
 from bizproc.registration.applying import Applied
 from bizproc.registration.plan import Plan
 from bizproc.registration.registration import Registration
@@ -94,9 +95,9 @@ def installed(backend: Backend, portal: Portal) -> Bench:
     given = portal.ask("token")
     expires = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
     tokens = Tokens(given["access_token"], given["refresh_token"], expires)
-    proof = prove(backend.app, tokens.access)
+    proof = prove(backend.app, tokens.access, member_id=portal.description["member_id"])
     installation = backend.installations.install(
-        proof, tokens, application_token="x", language="en", app_host="127.0.0.1:9"
+        Visitor(proof, tokens, administrator=True), application_token="x", language="en", app_host="127.0.0.1:9"
     )
     before = portal.log()
     return Bench(backend, replace(portal, since=before[-1]["n"] if before else 0), installation)
