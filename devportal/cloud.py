@@ -33,7 +33,7 @@ class Cloud:
         self.queue = QueueServer(self.client, self.scheduler)
         self.portals: list[Portal] = []
         self.oauth_url = ""
-        self.rename: Callable[[Portal], None] | None = None
+        self.rename: Callable[[Portal, bool], None] | None = None
 
     def add_portal(self, host: str, port: int) -> Portal:
         number = len(self.portals) + 1

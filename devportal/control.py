@@ -319,10 +319,11 @@ def _faults(_cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, An
 
 
 def _rename(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    back = arguments.flag("back", False)
     arguments.end()
     if cloud.rename is None:
         raise ControlError("this portal cannot be renamed", 409)
-    cloud.rename(portal)
+    cloud.rename(portal, back)
     return describe(cloud, portal)
 
 

@@ -66,8 +66,11 @@ def start(options: Options | None = None) -> RunningPortal:
     listeners.append(oauth_listener)
     cloud.oauth_url = f"http://{oauth_listener.host}:{oauth_listener.port}"
 
-    def rename(portal: Portal) -> None:
+    def rename(portal: Portal, back: bool) -> None:
         with portal.lock:
+            if back:
+                portal.host = f"127.0.0.{portal.number}"
+                return
             if portal.renamed >= MAX_RENAMES:
                 raise ControlError(f"renamed {portal.renamed} times: no address is left", 409)
             host = f"127.0.{portal.renamed + 1}.{portal.number}"

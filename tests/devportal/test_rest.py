@@ -199,6 +199,10 @@ def test_a_renamed_portal_answers_302(limited: Portal) -> None:
     info = requests.get(f"{second.ready['oauth_url']}/rest/app.info", params={"auth": second.token}).json()["result"]
     assert info["install"]["client_endpoint"] == new["client_endpoint"]
     assert requests.get(f"{old.removesuffix('rest/')}_dev/log").status_code == 200
+    assert second.control("rename", back=True)["client_endpoint"] == old
+    assert requests.post(f"{old}scope", json={"auth": second.token}).status_code == 200
+    answer = requests.post(f"{new['client_endpoint']}scope", json={"auth": second.token}, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{old}scope")
 
 
 def test_portals_answer_on_addresses_of_their_own(limited: Portal) -> None:

@@ -38,15 +38,17 @@ def sdk() -> PortalApp:
     )
 
 
-def token(app: PortalApp, endpoint: str, access: str = "access") -> PortalToken:
+def token(app: PortalApp, endpoint: str, access: str = "access", *, follow: bool = False) -> PortalToken:
     def renew(_stale: str) -> Tokens:
         raise AssertionError("not to be renewed")
 
-    def follow(_access: str, address: str) -> str:
+    def followed(_access: str, address: str) -> str:
+        if follow:
+            return address.removesuffix("profile.json")
         raise PortalRefused(f"not to be followed to {address}")
 
     lives = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
-    return PortalToken(endpoint=endpoint, tokens=Tokens(access, None, lives), app=app, renew=renew, follow=follow)
+    return PortalToken(endpoint=endpoint, tokens=Tokens(access, None, lives), app=app, renew=renew, follow=followed)
 
 
 def app_info(**changed: object) -> dict[str, object]:
@@ -184,6 +186,16 @@ def test_a_redirect_that_is_not_proven_is_never_followed(sdk: PortalApp) -> None
     with pytest.raises(PortalRefused, match=r"not to be followed to https://evil\.example\.com"):
         token(sdk, "https://acme.bitrix24.com/rest/").get_client().profile().result  # noqa: B018
     assert len(responses.calls) == 1
+
+
+@responses.activate
+def test_a_portal_that_leads_on_and_on_is_given_up(sdk: PortalApp) -> None:
+    for number in (1, 2):
+        location = {"Location": f"https://portal{number + 1}.example.com/rest/profile.json"}
+        responses.post(f"https://portal{number}.example.com/rest/profile.json", status=302, headers=location)
+    with pytest.raises(PortalUnavailable, match=r"leads on to portal3\.example\.com"):
+        token(sdk, "https://portal1.example.com/rest/", follow=True).get_client().profile().result  # noqa: B018
+    assert len(responses.calls) == 2
 
 
 def test_a_busy_portal_is_asked_again_after_a_pause(

@@ -1,5 +1,6 @@
 """Tokens are renewed once, by whoever comes first, and a portal whose tokens are dead waits for a person."""
 
+import datetime as dt
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from sqlalchemy import update
 
 from bizproc.backend import Backend
 from bizproc.definition.registry import Registry
-from bizproc.portal.b24 import PersonNeeded, PortalUnavailable, SdkError
+from bizproc.portal.b24 import PersonNeeded, PortalUnavailable, SdkError, Tokens
 from bizproc.portal.installations import Installation
 from bizproc.settings import Settings
 from bizproc.storage.tables import InstallationRow, now
@@ -40,13 +41,13 @@ def refreshes(portal: Portal) -> int:
     return len(portal.log("/oauth/token"))
 
 
-def call_in_threads(backend: Backend, member_id: str) -> list[str]:
+def renew_in_threads(backend: Backend, member_id: str, stale: Tokens) -> list[str]:
     installation = backend.installations.find(member_id)
     assert installation
     start = threading.Barrier(THREADS)
 
     def call(number: int) -> str:
-        token = backend.installations.token(installation)
+        token = backend.installations.token(installation, stale)
         start.wait()
         token.refresh_and_set_oauth_token()
         return str(token.get_client().profile().result["ID"]) if number == 0 else token.auth_token
@@ -57,7 +58,8 @@ def call_in_threads(backend: Backend, member_id: str) -> list[str]:
 
 def test_many_processes_and_threads_renew_one_expired_token_once(backend: Backend, portal: Portal) -> None:
     portal.ask("expire-tokens")
-    answers = in_processes(PROCESSES, backend.settings, call_in_threads, portal.description["member_id"])
+    stale = Tokens(backend.installations.token(of(backend, portal)).auth_token, None, now() + dt.timedelta(hours=1))
+    answers = in_processes(PROCESSES, backend.settings, renew_in_threads, portal.description["member_id"], stale)
     assert [len(each) for each in answers] == [THREADS] * PROCESSES
     users, tokens = {each[0] for each in answers}, {token for each in answers for token in each[1:]}
     assert users == {"1"}
