@@ -1,10 +1,13 @@
 """The portal's events about the app, as the development portal sends them."""
 
+import time
+
 import pytest
 import requests
 
 from tests.conftest import Portal, RunningApp, eventually, values
 from tests.handlers.test_install import install_form
+from tests.shelf import behaviours
 
 
 def event(portal: Portal, name: str, **changed: str) -> dict[str, str]:
@@ -65,6 +68,87 @@ def test_a_reinstall_starts_clean(installed: RunningApp, portal: Portal) -> None
     portal.ask("install", app_url=installed.url)
     eventually(lambda: len(portal.stored()) == len(installed.backend.registry))
     assert values(portal.finished(portal.run("count")))["number"] == 1
+
+
+def test_an_uninstall_that_comes_after_the_reinstall_changes_nothing(installed: RunningApp, portal: Portal) -> None:
+    """Should the portal have given the same application token again."""
+    for earlier in (3600, 61):
+        late = event(portal, "ONAPPUNINSTALL", ts=str(int(time.time()) - earlier), **{"data[CLEAN]": "1"})
+        assert send(installed, late) == 200
+        assert installed.backend.installations.find(portal.description["member_id"]).active  # type: ignore[union-attr]
+    clocks_differ = event(portal, "ONAPPUNINSTALL", ts=str(int(time.time()) - 30))
+    assert send(installed, clocks_differ) == 200
+    assert not installed.backend.installations.find(portal.description["member_id"]).active  # type: ignore[union-attr]
+    assert send(installed, clocks_differ) == 403, "a second one changes nothing"
+
+
+def test_an_uninstall_ends_what_is_running_and_a_reinstall_does_not_revive_it(
+    installed: RunningApp, portal: Portal
+) -> None:
+    behaviours.RELEASED.clear()
+    portal.run("held", {"words": "late"})
+    eventually(lambda: installed.backend.runs.list(state="running"))
+    portal.ask("uninstall", clean=False)
+    eventually(lambda: not installed.backend.installations.find(portal.description["member_id"]).active)  # type: ignore[union-attr]
+    (run,) = installed.backend.runs.list()
+    assert (run.state, run.outcome, run.error) == ("closed", "failed", "The app has been removed from the portal.")
+    portal.ask("install", app_url=installed.url)
+    eventually(lambda: len(portal.stored()) == len(installed.backend.registry))
+    behaviours.RELEASED.set()
+    assert values(portal.finished(portal.run("tell", {"words": "new"})))["told"].startswith("new")
+    assert [(run.state, run.outcome) for run in installed.backend.runs.list()] == [
+        ("closed", "succeeded"),
+        ("closed", "failed"),
+    ]
+    assert len(portal.log("bizproc.event.send")) == 1, "only the new one is answered"
+
+
+def test_what_happened_to_an_installation_outlives_its_data(installed: RunningApp, portal: Portal) -> None:
+    portal.ask("uninstall", clean=True)
+    installation = installed.backend.installations.find(portal.description["member_id"])
+    assert installation is not None
+    eventually(lambda: len(installed.backend.installations.history(installation)) == 2)
+    portal.ask("install", app_url=installed.url)
+    events = [(each.what, each.detail) for each in installed.backend.installations.history(installation)]
+    assert events == [("installed", None), ("uninstalled", "data erased"), ("installed", None)]
+
+
+def test_an_employees_token_brings_no_new_application_token(installed: RunningApp, portal: Portal) -> None:
+    form = event(
+        portal,
+        "ONAPPUPDATE",
+        **{
+            "auth[access_token]": portal.ask("token", admin=False)["access_token"],
+            "auth[application_token]": "of-the-employee",
+        },
+    )
+    assert send(installed, form) == 403
+    assert send(installed, event(portal, "ONAPPTEST")) == 200, "the known token still counts"
+
+
+def test_an_install_that_names_another_address_is_refused(app: RunningApp, portal: Portal) -> None:
+    token = portal.ask("token")["access_token"]
+    form = {
+        "event": "ONAPPINSTALL",
+        "auth[access_token]": token,
+        "auth[application_token]": "x",
+        "auth[member_id]": portal.description["member_id"],
+        "auth[client_endpoint]": "https://evil.example.com/rest/",
+    }
+    assert send(app, form) == 403
+    assert send(app, form | {"auth[client_endpoint]": portal.description["client_endpoint"]}) == 200
+
+
+def test_an_install_that_cannot_be_proven_now_is_not_refused_for_good(app: RunningApp, portal: Portal) -> None:
+    portal.ask("faults", rest={"oauth/app.info": {"close": True, "times": 1}})
+    form = {
+        "event": "ONAPPINSTALL",
+        "auth[access_token]": portal.ask("token")["access_token"],
+        "auth[application_token]": "x",
+        "auth[member_id]": portal.description["member_id"],
+    }
+    assert send(app, form) == 503
+    assert send(app, form) == 200
 
 
 def test_payment_is_kept(installed: RunningApp, portal: Portal) -> None:
