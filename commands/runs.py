@@ -18,7 +18,9 @@ def runs() -> None:
 @runs.command("list")
 @click.option("--portal", metavar="DOMAIN")
 @click.option("--code")
-@click.option("--state", type=click.Choice(["received", "running", "answering", "closed", "succeeded", "failed"]))
+@click.option(
+    "--state", type=click.Choice(["received", "running", "answering", "waiting", "closed", "succeeded", "failed"])
+)
 @click.option("--limit", default=50, show_default=True)
 def list_(portal: str | None, code: str | None, state: str | None, limit: int) -> None:
     """List the runs, the newest first."""

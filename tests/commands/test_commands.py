@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,6 +108,9 @@ def test_portals_and_runs_are_listed(environment: dict[str, str], portal: Portal
     portal.finished(portal.run("fail", {"words": "fly"}))
     eventually(lambda: len(installed.backend.runs.list(state="closed")) == 2)
     (_, row) = flask("portals", "list", environment=environment).stdout.splitlines()
+    shown = flask("portals", "show", portal.description["domain"], environment=environment).stdout
+    assert portal.description["client_endpoint"] in shown
+    assert re.search(r"installed +127\.0\.0\.1:\d+ +1", shown), shown
     assert row.split()[:5] == [portal.description["domain"], portal.description["member_id"], "box", "L", "en"]
     assert row.endswith("registered")
 
