@@ -112,7 +112,7 @@ def main() -> Response:
         who = _visitor(fields)
     except (PortalRefused, PortalUnavailable, UnreadableForm) as error:
         return _refused(error)
-    backend().installations.opened(installation, who)
+    backend().installations.opened(installation, who, app_host=request.host)
     if backend().registration.differs(installation):
         backend().register(installation)
     return _page(installation, who, "main.html")

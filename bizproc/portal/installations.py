@@ -204,13 +204,14 @@ class Installations:
             self._note(session, row, what, user_id=proof.user_id, detail=detail)
         return _read(row)
 
-    def opened(self, installation: Installation, visitor: Visitor) -> None:
-        """An administrator has opened the app: the tokens that this brought are the ones that live longest, and
-        whatever waited for a person goes on."""
+    def opened(self, installation: Installation, visitor: Visitor, *, app_host: str) -> None:
+        """Somebody has opened the app. What an administrator brings is kept: the tokens, which are the ones that live
+        longest now, and the host under which the portal opens the app. Whatever waited for a person goes on."""
         with self._database.writing() as session:
             row = session.get_one(InstallationRow, installation.id, with_for_update=True)
             if visitor.administrator and row.uninstalled_at is None:
                 row.user_id = visitor.proof.user_id
+                row.app_host = app_host
                 self._take(session, row, visitor.tokens)
 
     def _take(self, session: Session, row: InstallationRow, tokens: Tokens) -> None:

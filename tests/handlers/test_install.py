@@ -13,7 +13,7 @@ from bizproc.portal.installations import Installation
 from bizproc.portal.proof import Proof
 from bizproc.portal.visitor import Visitor
 from bizproc.settings import Settings
-from bizproc.storage.tables import RegistrationRow
+from bizproc.storage.tables import InstallationRow, RegistrationRow
 from tests.conftest import Portal, RunningApp, eventually
 
 INSTALL_QUERY = {"DOMAIN": "127.0.0.1", "PROTOCOL": "0", "LANG": "de", "APP_SID": "x"}
@@ -225,6 +225,19 @@ def test_a_page_that_says_another_domain_is_refused(app: RunningApp, portal: Por
     answer = post(app, "/install", install_form(portal), DOMAIN="evil.example.com")
     assert answer.status_code == 403
     assert list(app.backend.installations.all()) == []
+
+
+def test_an_app_that_has_moved_registers_when_it_is_opened_at_its_new_address(
+    installed: RunningApp, portal: Portal
+) -> None:
+    with installed.backend.database.writing() as session:
+        session.execute(update(InstallationRow).values(app_host="old.example.com"))
+        session.execute(update(RegistrationRow).values(fingerprint=None))
+    opened = _opened_form(portal)
+    post(installed, "/", opened | {"AUTH_ID": employee(portal)})
+    eventually(lambda: "old.example.com" in (installation_of(installed, portal).register_error or ""))
+    post(installed, "/", opened)
+    eventually(lambda: not installed.backend.registration.differs(installation_of(installed, portal)))
 
 
 def test_an_administrator_registers_again_from_the_page(installed: RunningApp, portal: Portal) -> None:
