@@ -25,5 +25,6 @@ def proven(sender: Sender, what: str) -> Installation:
         reason = "wrong application token"
     else:
         return installation
-    logger.warning("%s refused: %s (member id %.64r)", what, reason, sender.member_id)
+    # An event's name is the sender's too: it must not begin a line of its own in the log.
+    logger.warning("%.40s refused: %s (member id %.64r)", ascii(what)[1:-1], reason, sender.member_id)
     raise Forbidden
