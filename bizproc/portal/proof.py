@@ -6,6 +6,12 @@ from fnmatch import fnmatch
 from bizproc.portal.b24 import PortalApp, PortalRefused, PortalUnavailable, SdkError, described, error_code
 from bizproc.portal.connections import host_of, hostname, same_host
 
+_NO_PORTAL = "The OAuth server did not confirm the portal: its answer names no portal, or no user."
+_USER_DIGITS = 18
+"""More than any id has, and as many as the database keeps."""
+_LONGEST_ENDPOINT = 250
+_LONGEST_MEMBER_ID = 64
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -50,10 +56,11 @@ def check(app: PortalApp, access_token: str, *, member_id: str, endpoint: str = 
     install = info.get("install")
     if info.get("client_id") != app.client_id or not isinstance(install, dict):
         raise PortalRefused("The OAuth server did not confirm the portal: the token is of another application.")
-    proven = str(install.get("client_endpoint") or "")
-    user_id = str(info.get("user_id") or "")
-    if not install.get("member_id") or "://" not in proven or not hostname(proven):
-        raise PortalRefused("The OAuth server did not confirm the portal: its answer names no portal.")
+    proven, user_id = install.get("client_endpoint"), str(info.get("user_id") or 0)
+    if not isinstance(proven, str) or "://" not in proven or not hostname(proven) or len(proven) > _LONGEST_ENDPOINT:
+        raise PortalRefused(_NO_PORTAL)
+    if not member_id or len(member_id) > _LONGEST_MEMBER_ID or not user_id.isdecimal() or len(user_id) > _USER_DIGITS:
+        raise PortalRefused(_NO_PORTAL)
     if install["member_id"] != member_id:
         raise PortalRefused("The OAuth server did not confirm the portal: the token is of another portal.")
     if endpoint and not same_host(endpoint, proven):
@@ -66,6 +73,6 @@ def check(app: PortalApp, access_token: str, *, member_id: str, endpoint: str = 
         domain=host_of(proven),
         client_endpoint=proven,
         scope=str(info.get("scope") or ""),
-        status=str(install.get("status") or ""),
-        user_id=int(user_id) if user_id.isascii() and user_id.isdigit() and len(user_id) < 19 else 0,
+        status=str(install.get("status") or "")[:8],
+        user_id=int(user_id),
     )
