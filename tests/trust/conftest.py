@@ -1,17 +1,21 @@
 """The naive and the real app behind one interface: an address."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from werkzeug.serving import make_server
 
 from bizproc.settings import Settings
+from devportal.control import describe
+from devportal.options import Options
+from devportal.server import start
 from tests.conftest import Portal, RunningApp, eventually
 from tests.trust import naive as naive_backend
-from tests.trust.hosts import Host
+from tests.trust.hosts import Host, garbage, hanging, refusing, silent
 
 
 @contextmanager
@@ -63,3 +67,40 @@ def attacker() -> Iterator[Host]:
     host = Host()
     yield host
     host.stop()
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """A portal behind whose address nothing good is, and a good one at the same OAuth server.
+
+    settings: of an app for both
+    relent: lets the bad one refuse everything at once, so that nobody waits for it any more
+    """
+
+    bad: Portal
+    good: Portal
+    settings: Settings
+    relent: Callable[[], None]
+
+
+@contextmanager
+def neighbours_of(kind: str, settings: Settings) -> Iterator[Neighbours]:
+    """``kind``: ``unreachable``, ``garbage`` or ``hanging``."""
+    running = start(Options(portals=2))
+    hang, release = hanging()
+    host = Host({"unreachable": silent, "garbage": garbage(), "hanging": hang}[kind])
+    running.cloud.portals[0].host, running.cloud.portals[0].port = host.host, host.port
+    ready = running.ready | {"portals": [describe(running.cloud, portal) for portal in running.cloud.portals]}
+
+    def relent() -> None:
+        host.answer = refusing
+        release()
+
+    bad, good = (Portal(running.url, ready, number) for number in (1, 2))
+    told = {name: ready[name] for name in ("client_id", "client_secret", "oauth_url")}
+    try:
+        yield Neighbours(bad, good, replace(settings, **told), relent)
+    finally:
+        relent()
+        host.stop()
+        running.stop()

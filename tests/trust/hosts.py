@@ -54,19 +54,19 @@ def silent(_request: Request) -> Response:
     return Response(200, close=True)
 
 
-def hanging() -> tuple[Answer, Callable[[], None]]:
-    """Answers nothing until it is released."""
-    released = threading.Event()
-
-    def answer(_request: Request) -> Response:
-        released.wait()
-        return Response(200, close=True)
-
-    return answer, released.set
-
-
 def refusing(_request: Request) -> Response:
     return json_response({"error": "ACCESS_DENIED", "error_description": "Access denied!"}, 403)
+
+
+def hanging() -> tuple[Answer, Callable[[], None]]:
+    """Answers nothing until it is released, then refuses."""
+    released = threading.Event()
+
+    def answer(request: Request) -> Response:
+        released.wait()
+        return refusing(request)
+
+    return answer, released.set
 
 
 def application_token(portal: Portal) -> str:

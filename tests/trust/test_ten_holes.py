@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -22,25 +21,10 @@ from click.testing import CliRunner
 from bizproc.settings import Settings
 from commands.portals import portals
 from commands.runs import runs
-from devportal.control import describe
-from devportal.options import Options
-from devportal.server import start
 from tests.commands.test_commands import ROOT
 from tests.conftest import Portal, RunningApp, app_of_shelf, eventually, serving, values
-from tests.trust.conftest import serving_naive
-from tests.trust.hosts import (
-    Host,
-    application_token,
-    callback_form,
-    event_form,
-    garbage,
-    hanging,
-    install,
-    install_form,
-    post,
-    refusing,
-    silent,
-)
+from tests.trust.conftest import Neighbours, neighbours_of, serving_naive
+from tests.trust.hosts import Host, application_token, callback_form, event_form, install, install_form, post
 from tests.whole_way.test_processes import environment, web
 
 __all__ = ["environment"]
@@ -243,33 +227,10 @@ def test_hole_7_gone_after_an_update_real(real: str, portal: Portal) -> None:
     assert "again" in values(portal.finished(portal.run("tell", {"words": "again"})))["told"]
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """A portal behind whose address nothing good is, and a good one at the same OAuth server. ``relent`` lets the bad
-    one refuse everything at once, so that nobody waits for it any more."""
-
-    bad: Portal
-    good: Portal
-    relent: Callable[[], None]
-
-
 @pytest.fixture(params=["unreachable", "garbage", "hanging"])
-def neighbours(request: pytest.FixtureRequest) -> Iterator[Neighbours]:
-    running = start(Options(portals=2))
-    hang, release = hanging()
-    host = Host({"unreachable": silent, "garbage": garbage(), "hanging": hang}[request.param])
-    running.cloud.portals[0].host, running.cloud.portals[0].port = host.host, host.port
-    described = [describe(running.cloud, portal) for portal in running.cloud.portals]
-
-    def relent() -> None:
-        host.answer = refusing
-        release()
-
-    ready = running.ready | {"portals": described}
-    yield Neighbours(Portal(running.url, ready, 1), Portal(running.url, ready, 2), relent)
-    relent()
-    host.stop()
-    running.stop()
+def neighbours(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Neighbours]:
+    with neighbours_of(request.param, settings) as together:
+        yield together
 
 
 def stops_the_others(app: str, bad: Portal, good: Portal, *, within: float) -> bool:
@@ -283,22 +244,13 @@ def stops_the_others(app: str, bad: Portal, good: Portal, *, within: float) -> b
     return "told" not in values(good.finished(good.run("tell", {"words": "here"})))
 
 
-def _settings_of(portal: Portal, settings: Settings) -> Settings:
-    return replace(
-        settings,
-        client_id=portal.ready["client_id"],
-        client_secret=portal.ready["client_secret"],
-        oauth_url=portal.ready["oauth_url"],
-    )
-
-
-def test_hole_8_one_bad_portal_naive(neighbours: Neighbours, settings: Settings, tmp_path: Path) -> None:
-    with serving_naive(_settings_of(neighbours.bad, settings), tmp_path / "naive.sqlite3") as app:
+def test_hole_8_one_bad_portal_naive(neighbours: Neighbours, tmp_path: Path) -> None:
+    with serving_naive(neighbours.settings, tmp_path / "naive.sqlite3") as app:
         assert stops_the_others(app, neighbours.bad, neighbours.good, within=SOON)
 
 
-def test_hole_8_one_bad_portal_real(neighbours: Neighbours, settings: Settings) -> None:
-    with serving(_settings_of(neighbours.bad, settings), app_of_shelf) as app:
+def test_hole_8_one_bad_portal_real(neighbours: Neighbours) -> None:
+    with serving(neighbours.settings, app_of_shelf) as app:
         assert not stops_the_others(app.url, neighbours.bad, neighbours.good, within=LATEST)
         neighbours.relent()
 
