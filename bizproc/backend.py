@@ -78,10 +78,12 @@ class Backend:
         self.queue.serve(self.worker)
         self._pages = URLSafeTimedSerializer(secrets.link_keys, salt="page")
 
-    def install(self, visitor: Visitor, *, application_token: str, language: str, app_host: str) -> Installation:
-        """Store a proven installation and have its activities registered. Raises AdministratorNeeded."""
+    def install(
+        self, visitor: Visitor, *, application_token: str, language: str, app_host: str, by_event: bool = False
+    ) -> Installation:
+        """Store a proven installation and have its activities registered. Raises as ``Installations.install``."""
         installation = self.installations.install(
-            visitor, application_token=application_token, language=language, app_host=app_host
+            visitor, application_token=application_token, language=language, app_host=app_host, by_event=by_event
         )
         self.queue.send_register(installation.id)
         return installation

@@ -41,7 +41,7 @@ def happened() -> tuple[str, int]:
         installation = proven(sender(fields), event)
         data = fields.get("data")
         expired = text(data, "PAYMENT_EXPIRED") in ("Y", "1")
-        backend().installations.paid(installation, status=text(data, "STATUS"), expired=expired)
+        backend().installations.paid(installation, status=text(data, "STATUS")[:8], expired=expired)
     else:
         installation = proven(sender(fields), event or "event")
         logger.info("%s: event %.40r", installation.domain, event)
@@ -61,8 +61,9 @@ def _installed(fields: PhpArray, event: str) -> None:
         installation = backend().install(
             who,
             application_token=claimed.application_token,
-            language=text(fields.get("data"), "LANGUAGE_ID").lower(),
+            language=text(fields.get("data"), "LANGUAGE_ID").lower()[:8],
             app_host=request.host,
+            by_event=True,
         )
     except PortalRefused as error:
         logger.warning("%s refused: %s (member id %.64r)", event, error, claimed.member_id)

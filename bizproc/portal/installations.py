@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import case, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -142,24 +143,29 @@ class Installations:
         known = installation.application_token_hash
         return known is not None and self._secrets.is_hash_of(known, application_token.encode())
 
-    def install(self, visitor: Visitor, *, application_token: str, language: str, app_host: str) -> Installation:
+    def install(
+        self, visitor: Visitor, *, application_token: str, language: str, app_host: str, by_event: bool = False
+    ) -> Installation:
         """Store an installation, or what is new of a known one; its activities are to be registered then.
 
         A portal that is known changes its application token only for an administrator, and what an employee brings
         never takes the place of an administrator's tokens.
 
-        Raises AdministratorNeeded.
+        by_event: it came by an event, which can be late, or sent again by whoever has seen it. So it does not bring
+            back an application token that another has replaced
+
+        Raises AdministratorNeeded, and PortalRefused for a late event.
         """
         try:
             with self._database.writing() as session:
-                return self._install(session, visitor, application_token, language, app_host)
+                return self._install(session, visitor, application_token, language, app_host, by_event)
         except IntegrityError:
             # The install page and ONAPPINSTALL came at once, and the other was first.
             with self._database.writing() as session:
-                return self._install(session, visitor, application_token, language, app_host)
+                return self._install(session, visitor, application_token, language, app_host, by_event)
 
     def _install(
-        self, session: Session, visitor: Visitor, application_token: str, language: str, app_host: str
+        self, session: Session, visitor: Visitor, application_token: str, language: str, app_host: str, by_event: bool
     ) -> Installation:
         proof = visitor.proof
         row = session.scalar(
@@ -170,6 +176,8 @@ class Installations:
             row = InstallationRow(member_id=proof.member_id, language="en", app_host="")
             session.add(row)
         known = row.application_token_hash
+        if by_event and not new and self._replaced(session, row.id, application_token):
+            raise PortalRefused("its application token is an older one")
         same_secret = known is not None and self._secrets.is_hash_of(known, application_token.encode())
         refused = visitor.administrator is False if new else not (visitor.administrator or same_secret)
         if refused:
@@ -188,7 +196,7 @@ class Installations:
         row.status = proof.status
         row.scope = proof.scope
         row.language = language or row.language
-        row.app_host = app_host or row.app_host
+        row.app_host = app_host[:255] or row.app_host
         row.application_token_hash = self._secrets.hash(application_token.encode())
         row.payment_expired = False
         row.uninstalled_at = None
@@ -201,8 +209,27 @@ class Installations:
         session.flush()
         if notable:
             what = "installed" if new else "updated"
-            self._note(session, row, what, user_id=proof.user_id, detail=detail)
+            self._note(
+                session,
+                row,
+                what,
+                user_id=proof.user_id,
+                detail=detail,
+                application_token_hash=row.application_token_hash,
+            )
         return _read(row)
+
+    def _replaced(self, session: Session, installation_id: int, application_token: str) -> bool:
+        """Whether the application token was this installation's before the present one."""
+        brought = (
+            select(HistoryRow.application_token_hash)
+            .where(HistoryRow.installation_id == installation_id, HistoryRow.application_token_hash.is_not(None))
+            .order_by(HistoryRow.id.desc())
+        )
+        present, *earlier = [each for each in session.scalars(brought) if each is not None] or [b""]
+        if self._secrets.is_hash_of(present, application_token.encode()):
+            return False
+        return any(self._secrets.is_hash_of(each, application_token.encode()) for each in earlier)
 
     def opened(self, installation: Installation, visitor: Visitor, *, app_host: str) -> None:
         """Somebody has opened the app. What an administrator brings is kept: the tokens, which are the ones that live
@@ -211,7 +238,7 @@ class Installations:
             row = session.get_one(InstallationRow, installation.id, with_for_update=True)
             if visitor.administrator and row.uninstalled_at is None:
                 row.user_id = visitor.proof.user_id
-                row.app_host = app_host
+                row.app_host = app_host[:255]
                 self._take(session, row, visitor.tokens)
 
     def _take(self, session: Session, row: InstallationRow, tokens: Tokens) -> None:
@@ -225,11 +252,9 @@ class Installations:
             .values(state=case((RunRow.outcome.is_(None), "received"), else_="answering"), due_at=now())
         )
 
-    def _note(self, session: Session, row: InstallationRow, what: str, *, user_id: int = 0, detail: str | None) -> None:
+    def _note(self, session: Session, row: InstallationRow, what: str, **more: Any) -> None:
         session.add(
-            HistoryRow(
-                installation_id=row.id, happened_at=now(), what=what, domain=row.domain, user_id=user_id, detail=detail
-            )
+            HistoryRow(**{"user_id": 0} | more, installation_id=row.id, happened_at=now(), what=what, domain=row.domain)
         )
 
     def moved(self, installation: Installation, access_token: str, address: str) -> Installation:

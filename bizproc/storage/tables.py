@@ -101,6 +101,7 @@ class HistoryRow(Table):
     what: ``installed``, ``updated`` (installed once more), ``moved`` (to another domain), ``person needed``,
         ``uninstalled``
     user_id: who did it, 0 where nobody says
+    application_token_hash: of the application token that it brought
     """
 
     __tablename__ = "installation_history"
@@ -112,6 +113,7 @@ class HistoryRow(Table):
     domain: Mapped[str] = mapped_column(String(255))
     user_id: Mapped[int] = mapped_column(BigInteger)
     detail: Mapped[str | None] = mapped_column(Text)
+    application_token_hash: Mapped[bytes | None]
 
 
 class DataKeyRow(Table):

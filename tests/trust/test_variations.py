@@ -202,7 +202,6 @@ def test_an_answer_that_is_no_proof_is_refused(asking: RunningApp, portal: Porta
     assert list(asking.backend.installations.all()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="whoever opens the app replaces the portal's application token")
 def test_an_employee_takes_nothing_over(installed: RunningApp, victim: Portal) -> None:
     """His token is of the victim's portal, but he is no administrator, and names an application token of his own."""
     employee = victim.ask("token", admin=False)
@@ -215,7 +214,6 @@ def test_an_employee_takes_nothing_over(installed: RunningApp, victim: Portal) -
     assert works(victim)
 
 
-@pytest.mark.xfail(strict=True, reason="whoever opens the app replaces the portal's application token")
 def test_an_employee_takes_nothing_over_by_an_event(installed: RunningApp, victim: Portal) -> None:
     employee = victim.ask("token", admin=False)
     chosen = {"auth[access_token]": employee["access_token"], "auth[application_token]": "chosen by the employee"}
@@ -249,7 +247,6 @@ def test_an_update_after_an_uninstall_brings_nothing_back(installed: RunningApp,
     assert not installation(installed, victim).active
 
 
-@pytest.mark.xfail(strict=True, reason="an older event replaces what a newer one has brought")
 def test_an_update_that_comes_late_brings_no_old_application_token_back(installed: RunningApp, victim: Portal) -> None:
     """Events are not in order, and one can be sent again by whoever has seen it."""
     victim.ask("update-app", new_token=True)

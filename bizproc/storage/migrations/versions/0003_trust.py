@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("domain", sa.String(255), nullable=False),
         sa.Column("user_id", sa.BigInteger, nullable=False),
         sa.Column("detail", sa.Text),
+        sa.Column("application_token_hash", sa.LargeBinary),
         sa.PrimaryKeyConstraint("id", name="pk_installation_history"),
         sa.ForeignKeyConstraint(
             ["installation_id"],
