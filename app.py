@@ -24,6 +24,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     Raises CannotStart.
     """
+    log.to_stderr()
     app = Flask(__name__, instance_path=str(Path.cwd() / "instance"), static_folder=None, template_folder=None)
     try:
         settings = settings or Settings.from_environment(os.environ, Path(app.instance_path))
@@ -38,7 +39,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def serve() -> Flask:
     """The Flask app for a WSGI server, which knows nothing of ClickException: exits with the message."""
-    log.to_stderr()
     try:
         return create_app()
     except CannotStart as error:

@@ -2,7 +2,6 @@
 
 import click
 
-from bizproc import log
 from commands import Command, backend
 
 
@@ -15,5 +14,4 @@ def worker() -> None:
             "QUEUE_URL is not set, so the app's own process works on the runs. To work in processes of their own, set"
             " QUEUE_URL to a Redis server (redis://…) and DATABASE_URL to PostgreSQL, for the app and for the workers."
         )
-    log.to_stderr()
     app.queue.work()
