@@ -25,7 +25,7 @@ from bizproc.settings import Settings
 from devportal.options import Options
 from devportal.server import RunningPortal, start
 from handlers import attach
-from tests import shelf
+from tests import canaries, shelf
 
 DEAL = ["crm", "CCrmDocumentDeal", "DEAL"]
 PATIENCE_SECONDS = 20
@@ -104,6 +104,7 @@ def values(process: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def running_portal() -> Iterator[RunningPortal]:
     running = start(Options(portals=2))
+    canaries.PORTALS[running.ready["oauth_url"]] = canaries.Canaries(running.cloud)
     yield running
     running.stop()
 
@@ -115,6 +116,7 @@ def portal(running_portal: RunningPortal) -> Portal:
     for each in (portal, replace(portal, number=2)):
         each.ask("faults")
         each.ask("reset")
+    canaries.PORTALS[portal.ready["oauth_url"]].forget()
     before = portal.log()
     return replace(portal, since=before[-1]["n"] if before else 0)
 
@@ -140,22 +142,23 @@ def settings(portal: Portal, tmp_path: Path) -> Settings:
 
 @contextmanager
 def serving(settings: Settings, make: Callable[[Settings], Flask]) -> Iterator[RunningApp]:
-    """The app under its own address, until the block ends."""
+    """The app under its own address, until the block ends. Fails when a secret has come to light then."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings = replace(settings, app_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
         app = make(settings)
         backend: Backend = app.extensions["b24"]
-        server = make_server("127.0.0.1", 0, app, threaded=True, fd=listener.fileno())
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        backend.queue.start()
-        try:
-            yield RunningApp(settings.app_url, backend)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-            backend.close()
+        with canaries.watched(app, settings):
+            server = make_server("127.0.0.1", 0, app, threaded=True, fd=listener.fileno())
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            backend.queue.start()
+            try:
+                yield RunningApp(settings.app_url, backend)
+            finally:
+                server.shutdown()
+                thread.join()
+                server.server_close()
+                backend.close()
 
 
 def app_of_shelf(settings: Settings) -> Flask:
@@ -189,6 +192,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.sqlite3'}"
         return
+    used_by = request.getfixturevalue("settings") if "settings" in request.fixturenames else None
     server = create_engine(
         os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://root@127.0.0.1:5432/postgres"),
         isolation_level="AUTOCOMMIT",
@@ -199,7 +203,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
             connection.execute(text(f"CREATE DATABASE {name}"))
     except OperationalError:
         pytest.skip("no PostgreSQL answers; set TEST_POSTGRES_URL")
-    yield server.url.set(database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    url = server.url.set(database=name).render_as_string(hide_password=False)
+    yield url
+    try:
+        if used_by:
+            canaries.look_through(used_by, canaries.in_database(url))
+    finally:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        server.dispose()
