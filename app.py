@@ -31,6 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         backend = Backend(settings, discover(activities))
         if settings.embedded:
             backend.database.upgrade()
+            backend.hashes.load()
     except BizprocError as error:
         raise CannotStart(str(error)) from None
     attach(app, backend)

@@ -20,6 +20,7 @@ from bizproc.runs.runs import Runs
 from bizproc.runs.worker import AppWorker
 from bizproc.secrets import Secrets
 from bizproc.settings import Settings
+from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Backend:
         self.settings = settings
         self.registry = registry
         self.database = Database(settings.database_url)
+        self.hashes = KeyedHashes(self.database, secrets)
         self.app = PortalApp(
             client_id=settings.client_id,
             client_secret=settings.client_secret,
@@ -55,7 +57,7 @@ class Backend:
             pace=Pace("memory://" if settings.embedded else settings.queue_url),
             allowed_portals=settings.allowed_portals,
         )
-        self.installations = Installations(self.database, secrets, self.app)
+        self.installations = Installations(self.database, secrets, self.hashes, self.app)
         self.registrations = Registrations(self.database)
         self.registration = Registration(
             self.registrations,
@@ -64,7 +66,7 @@ class Backend:
             settings.app_url,
         )
         self.files = FileStore(settings.files_url, secrets.link_keys, settings.app_url)
-        self.runs = Runs(self.database, secrets)
+        self.runs = Runs(self.database, secrets, self.hashes)
         self.queue = Queue(settings.queue_url, name=f"b24-{settings.client_id}", embedded=settings.embedded)
         self.worker = AppWorker(
             self.database,

@@ -14,4 +14,5 @@ def worker() -> None:
             "QUEUE_URL is not set, so the app's own process works on the runs. To work in processes of their own, set"
             " QUEUE_URL to a Redis server (redis://…) and DATABASE_URL to PostgreSQL, for the app and for the workers."
         )
+    app.hashes.load()
     app.queue.work()

@@ -4,6 +4,7 @@ import logging
 
 from flask import Blueprint
 
+from bizproc.secrets import CannotDecrypt
 from bizproc.storage.database import DatabaseError
 from handlers import backend
 
@@ -18,10 +19,13 @@ def alive() -> tuple[dict[str, str], int]:
 
 @blueprint.get("/readyz")
 def ready() -> tuple[dict[str, str], int]:
-    """503 while the database cannot be reached or lacks migrations; the reason is in the log alone."""
+    """503 while the database cannot be reached, lacks migrations or was made with another key; the reason is in the log
+    alone."""
     try:
         pending = backend().database.pending()
-    except DatabaseError as error:
+        if not pending:
+            backend().hashes.load()
+    except (DatabaseError, CannotDecrypt) as error:
         logger.warning("not ready: %s", error)
         return {"status": "not ready"}, 503
     if pending:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from bizproc.secrets import CannotDecrypt
 from handlers.pages import page
 
 logger = logging.getLogger(__name__)
@@ -30,4 +31,10 @@ def failed(error: HTTPException) -> HTTPException | tuple[str, int]:
 @blueprint.app_errorhandler(SQLAlchemyError)
 def without_database(error: SQLAlchemyError) -> tuple[str, int]:
     logger.error("the database cannot be used: %s", type(getattr(error, "orig", None) or error).__name__)
+    return "503 Service Unavailable\n", 503
+
+
+@blueprint.app_errorhandler(CannotDecrypt)
+def without_key(error: CannotDecrypt) -> tuple[str, int]:
+    logger.error("%s", error)
     return "503 Service Unavailable\n", 503

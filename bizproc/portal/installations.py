@@ -16,6 +16,7 @@ from bizproc.portal.proof import check
 from bizproc.portal.renewal import Renewal
 from bizproc.portal.visitor import Visitor
 from bizproc.secrets import Secrets
+from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.tables import CounterRow, HistoryRow, InstallationRow, RegistrationRow, RunRow, now
 
@@ -100,9 +101,10 @@ class Lease:
 
 
 class Installations:
-    def __init__(self, database: Database, secrets: Secrets, app: PortalApp) -> None:
+    def __init__(self, database: Database, secrets: Secrets, hashes: KeyedHashes, app: PortalApp) -> None:
         self._database = database
         self._secrets = secrets
+        self._hashes = hashes
         self._app = app
         self._renewal = Renewal(database, secrets, app)
 
@@ -141,7 +143,7 @@ class Installations:
     def proves(self, installation: Installation, application_token: str) -> bool:
         """Whether this is the installation's application token, compared in constant time (PROTOCOL.md section 3)."""
         known = installation.application_token_hash
-        return known is not None and self._secrets.is_hash_of(known, application_token.encode())
+        return known is not None and self._hashes.is_hash_of(known, application_token.encode())
 
     def install(
         self, visitor: Visitor, *, application_token: str, language: str, app_host: str, by_event: bool = False
@@ -156,16 +158,17 @@ class Installations:
 
         Raises AdministratorNeeded, and PortalRefused for a late event.
         """
+        token_hash = self._hashes.hash(application_token.encode())
         try:
             with self._database.writing() as session:
-                return self._install(session, visitor, application_token, language, app_host, by_event)
+                return self._install(session, visitor, token_hash, language, app_host, by_event)
         except IntegrityError:
             # The install page and ONAPPINSTALL came at once, and the other was first.
             with self._database.writing() as session:
-                return self._install(session, visitor, application_token, language, app_host, by_event)
+                return self._install(session, visitor, token_hash, language, app_host, by_event)
 
     def _install(
-        self, session: Session, visitor: Visitor, application_token: str, language: str, app_host: str, by_event: bool
+        self, session: Session, visitor: Visitor, token_hash: bytes, language: str, app_host: str, by_event: bool
     ) -> Installation:
         proof = visitor.proof
         row = session.scalar(
@@ -175,10 +178,9 @@ class Installations:
         if row is None:
             row = InstallationRow(member_id=proof.member_id, language="en", app_host="")
             session.add(row)
-        known = row.application_token_hash
-        if by_event and not new and self._replaced(session, row.id, application_token):
+        same_secret = row.application_token_hash == token_hash
+        if by_event and not new and not same_secret and self._had(session, row.id, token_hash):
             raise PortalRefused("its application token is an older one")
-        same_secret = known is not None and self._secrets.is_hash_of(known, application_token.encode())
         refused = visitor.administrator is False if new else not (visitor.administrator or same_secret)
         if refused:
             raise AdministratorNeeded(
@@ -197,7 +199,7 @@ class Installations:
         row.scope = proof.scope
         row.language = language or row.language
         row.app_host = app_host[:255] or row.app_host
-        row.application_token_hash = self._secrets.hash(application_token.encode())
+        row.application_token_hash = token_hash
         row.payment_expired = False
         row.uninstalled_at = None
         row.register_due_at = now()
@@ -209,27 +211,15 @@ class Installations:
         session.flush()
         if notable:
             what = "installed" if new else "updated"
-            self._note(
-                session,
-                row,
-                what,
-                user_id=proof.user_id,
-                detail=detail,
-                application_token_hash=row.application_token_hash,
-            )
+            brought = {"user_id": proof.user_id, "detail": detail, "application_token_hash": token_hash}
+            self._note(session, row, what, **brought)
         return _read(row)
 
-    def _replaced(self, session: Session, installation_id: int, application_token: str) -> bool:
-        """Whether the application token was this installation's before the present one."""
-        brought = (
-            select(HistoryRow.application_token_hash)
-            .where(HistoryRow.installation_id == installation_id, HistoryRow.application_token_hash.is_not(None))
-            .order_by(HistoryRow.id.desc())
+    def _had(self, session: Session, installation_id: int, token_hash: bytes) -> bool:
+        brought = select(HistoryRow.id).where(
+            HistoryRow.installation_id == installation_id, HistoryRow.application_token_hash == token_hash
         )
-        present, *earlier = [each for each in session.scalars(brought) if each is not None] or [b""]
-        if self._secrets.is_hash_of(present, application_token.encode()):
-            return False
-        return any(self._secrets.is_hash_of(each, application_token.encode()) for each in earlier)
+        return session.scalar(brought.limit(1)) is not None
 
     def opened(self, installation: Installation, visitor: Visitor, *, app_host: str) -> None:
         """Somebody has opened the app. What an administrator brings is kept: the tokens, which are the ones that live

@@ -14,6 +14,7 @@ from sqlalchemy import insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bizproc.secrets import CannotDecrypt, Secrets
+from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.tables import CounterNumberRow, CounterRow, InstallationRow, RunRow, now
 
@@ -72,9 +73,10 @@ class Run:
 
 
 class Runs:
-    def __init__(self, database: Database, secrets: Secrets) -> None:
+    def __init__(self, database: Database, secrets: Secrets, hashes: KeyedHashes) -> None:
         self._database = database
         self._secrets = secrets
+        self._hashes = hashes
 
     def accept(self, installation_id: int, code: str, event_token: str, raw: bytes) -> int | None:
         """Store a callback; durable when this returns. Its run's id, or None when the event token came before.
@@ -82,13 +84,14 @@ class Runs:
         A callback without an event token is told apart by its whole text.
         """
         arrived = now()
+        event_hash = self._hashes.hash(event_token.encode() or raw)
         try:
             with self._database.writing() as session:
                 return session.scalar(
                     insert(RunRow)
                     .values(
                         installation_id=installation_id,
-                        event_hash=self._secrets.hash(event_token.encode() or raw),
+                        event_hash=event_hash,
                         code=code.replace("\0", "\ufffd")[:255],
                         raw=self._secrets.encrypt(raw),
                         state="received",

@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from bizproc.runs.runs import LEASE, Outcome, Runs
 from bizproc.secrets import Secrets
+from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.tables import InstallationRow, RunRow, now
 
@@ -45,7 +46,12 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def runs(database: Database) -> Runs:
-    return Runs(database, Secrets([KEY]))
+    return runs_with(database, KEY)
+
+
+def runs_with(database: Database, key: str) -> Runs:
+    secrets = Secrets([key])
+    return Runs(database, secrets, KeyedHashes(database, secrets))
 
 
 def accepted(runs: Runs, token: str = "token", installation_id: int = 1) -> int:
@@ -163,7 +169,7 @@ def test_only_one_process_is_alone_on_a_file(database: Database) -> None:
 
 def test_what_no_key_can_read_is_closed_with_the_reason(runs: Runs, database: Database) -> None:
     run_id = accepted(runs)
-    assert Runs(database, Secrets(["another key" * 4])).claim(run_id) is None
+    assert runs_with(database, "another key" * 4).claim(run_id) is None
     run = runs.get(run_id)
     assert run
     assert (run.state, run.outcome) == ("closed", "failed")
