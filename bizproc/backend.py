@@ -22,6 +22,7 @@ from bizproc.secrets import Secrets
 from bizproc.settings import Settings
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
+from bizproc.storage.reencryption import Reencryption
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Backend:
         self.registry = registry
         self.database = Database(settings.database_url)
         self.hashes = KeyedHashes(self.database, secrets)
+        self.reencryption = Reencryption(self.database, secrets)
         self.app = PortalApp(
             client_id=settings.client_id,
             client_secret=settings.client_secret,

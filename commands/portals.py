@@ -4,9 +4,12 @@ import click
 
 from bizproc.backend import Backend
 from bizproc.portal.installations import Installation
+from bizproc.storage.reencryption import Reencrypted
 from commands import Group, backend
 from commands.tables import show as table
 from commands.tables import show_one
+
+SHOWN_KEYS = 10
 
 
 @click.group(cls=Group)
@@ -80,6 +83,39 @@ def confirm(domain: str, host: str) -> None:
     app.installations.confirm_host(installation, host)
     app.installations.want_registration(installation)
     click.echo(f"{domain} calls this app under {host}. Its activities are registered next.")
+
+
+@portals.command()
+def reencrypt() -> None:
+    """Encrypt with the newest key what older ones have encrypted."""
+    app = backend()
+    app.hashes.load()
+    results = list(app.reencryption.run())
+    table(
+        ("Stored in", "Encrypted anew", "Not readable"),
+        ((each.what, str(each.anew), _unreadable(each)) for each in results),
+        nothing="",
+    )
+    unreadable = sum(len(each.unreadable) for each in results)
+    if unreadable:
+        raise click.ClickException(
+            f"{unreadable} rows could not be read: B24_SECRET_KEY lacks the key they were stored with. Add that key"
+            " again, behind the newer ones, and repeat this. Without it they are lost; nothing else needs an older key."
+        )
+    if len(app.settings.secret_keys) == 1:
+        click.echo("Everything is encrypted with the one key of B24_SECRET_KEY.")
+    else:
+        click.echo(
+            "Everything is encrypted with the newest key. The older ones can be dropped from B24_SECRET_KEY, if every"
+            " process had the newest in front before this began. Links to documents that they signed open until then."
+        )
+
+
+def _unreadable(result: Reencrypted) -> str:
+    """How many, and the first of them."""
+    first = ", ".join(map(str, result.unreadable[:SHOWN_KEYS]))
+    more = ", …" if len(result.unreadable) > SHOWN_KEYS else ""
+    return f"{len(result.unreadable)} ({first}{more})" if first else "0"
 
 
 def _installed(app: Backend, domain: str) -> Installation:
