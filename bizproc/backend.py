@@ -55,7 +55,7 @@ class Backend:
             client_id=settings.client_id,
             client_secret=settings.client_secret,
             oauth_url=settings.oauth_url,
-            connections=Connections(),
+            connections=Connections(settings.ca_bundle),
             pace=Pace("memory://" if settings.embedded else settings.queue_url),
             allowed_portals=settings.allowed_portals,
         )

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLError
 from urllib.parse import urlsplit
 
 from bizproc.definition.portal_rules import Refused, check_handler
 from bizproc.errors import BizprocError
 from bizproc.files import FileStore
+from bizproc.portal.connections import trusting
 from bizproc.secrets import MINIMUM_LENGTH
 from bizproc.storage.database import Database
 
@@ -34,6 +36,7 @@ class Settings:
     queue_url: str = EMBEDDED
     oauth_url: str = OAUTH_URL
     js_url: str = JS_URL
+    ca_bundle: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -81,6 +84,7 @@ class Settings:
             queue_url=queue_url if queue_url == EMBEDDED else url("QUEUE_URL", queue_url, schemes=("redis", "rediss")),
             oauth_url=url("B24_OAUTH_URL", chosen("B24_OAUTH_URL", OAUTH_URL)),
             js_url=chosen("B24_JS_URL", JS_URL),
+            ca_bundle=chosen("CA_BUNDLE", ""),
         )
         url("B24_JS_URL", settings.js_url)
         faults += _faults_of_what_is_opened(settings)
@@ -99,6 +103,11 @@ def _faults_of_what_is_opened(settings: Settings) -> Iterator[str]:
             open_()
         except BizprocError as error:
             yield str(error)
+    try:
+        trusting(settings.ca_bundle)
+    except OSError as error:
+        why = "no certificates in PEM are in it" if isinstance(error, SSLError) else error.strerror
+        yield f"CA_BUNDLE cannot be used: {settings.ca_bundle}: {why}"
     if settings.app_url:
         try:
             check_handler(f"{settings.app_url}/activities/x")

@@ -48,6 +48,9 @@ def test_everything_missing_is_told_together() -> None:
         ("B24_APP_URL", "https://app.example.com:x", "B24_APP_URL is no address"),
         ("B24_SECRET_KEY", ",", "has a key of fewer than 32 characters"),
         ("B24_SECRET_KEY", "short", "has a key of fewer than 32 characters"),
+        ("CA_BUNDLE", "/nowhere.pem", "CA_BUNDLE cannot be used: /nowhere.pem: No such file or directory"),
+        ("CA_BUNDLE", "/", "CA_BUNDLE cannot be used: /: Is a directory"),
+        ("CA_BUNDLE", __file__, f"CA_BUNDLE cannot be used: {__file__}: no certificates in PEM are in it"),
         ("QUEUE_URL", "amqp://x", "QUEUE_URL is no address that begins with redis:// or rediss://"),
     ],
 )
