@@ -14,10 +14,12 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from b24pysdk import BitrixApp, BitrixToken
 from b24pysdk.api.requesters import BitrixAPIRequester, BitrixOAuthRequester
+from b24pysdk.api.requesters._base_requester import BaseRequester
 from b24pysdk.client import BaseClient
 from b24pysdk.errors import BitrixAPIError, BitrixRequestError, BitrixResponseError, BitrixSDKException
 
 from bizproc.errors import BizprocError
+from bizproc.portal.answers import UnusableAnswer, by_name, object_of, require_result
 from bizproc.portal.connections import Connections, host_of
 from bizproc.portal.pace import Pace
 
@@ -76,6 +78,8 @@ def described(error: SdkError | BizprocError) -> str:
     if isinstance(error, BitrixAPIError):
         words = error.json_response.get("error_description") or ""
         return f"{error_code(error)}: {words}" if words else error_code(error)
+    if isinstance(error, UnusableAnswer):
+        return str(error)
     if isinstance(error, BitrixRequestError):
         return str(error.__cause__ or type(error).__name__)
     if isinstance(error, BitrixResponseError):
@@ -91,7 +95,22 @@ class _Moved(Exception):
         self.address = address
 
 
-class _Requester(BitrixAPIRequester):
+class _Bounded(BaseRequester):
+    """The pauses of PROTOCOL.md section 5, and answers of which nothing is believed that was not looked at."""
+
+    @property
+    def _retry_timeout(self) -> float:
+        return float(2 ** (self._used_retries - 1))
+
+    @classmethod
+    def _parse_response(cls, response: requests.Response) -> dict[str, Any]:
+        answer = object_of(response)
+        if "error" not in answer:
+            return answer
+        return super()._parse_response(response)
+
+
+class _Requester(_Bounded, BitrixAPIRequester):
     def __init__(self, connections: Connections, url: str, params: Mapping[str, Any]) -> None:
         super().__init__(url, params=dict(params), max_retries=TRIES, initial_retry_delay=1)
         self.connections = connections
@@ -102,12 +121,13 @@ class _Requester(BitrixAPIRequester):
             raise _Moved(answer.headers["Location"])
         return answer
 
-    @property
-    def _retry_timeout(self) -> float:
-        return float(2 ** (self._used_retries - 1))
+    def call(self) -> dict[str, Any]:
+        answer: dict[str, Any] = super().call()
+        require_result(answer, method=self._url.rpartition("/")[2].removesuffix(".json"))
+        return answer
 
 
-class _OAuthRequester(BitrixOAuthRequester):
+class _OAuthRequester(_Bounded, BitrixOAuthRequester):
     def __init__(self, app: "PortalApp") -> None:
         super().__init__(app, max_retries=TRIES, initial_retry_delay=1)
         self.app = app
@@ -117,9 +137,16 @@ class _OAuthRequester(BitrixOAuthRequester):
         address = self.app.oauth_url + urlsplit(url).path
         return self.app.connections.send("GET", address, params=params, headers=self._headers)
 
-    @property
-    def _retry_timeout(self) -> float:
-        return float(2 ** (self._used_retries - 1))
+    def refresh_oauth_token(self, refresh_token: str) -> dict[str, Any]:
+        answer: dict[str, Any] = super().refresh_oauth_token(refresh_token)
+        tokens = ("access_token", "refresh_token")
+        return {name: value for name, value in answer.items() if name not in tokens or (value and type(value) is str)}
+
+    def get_app_info(self, auth_token: str) -> Any:
+        answer = super().get_app_info(auth_token)
+        if not isinstance(answer.get("result"), dict):
+            raise UnusableAnswer("an answer without a result")
+        return answer
 
 
 class PortalApp(BitrixApp):
@@ -157,7 +184,7 @@ class PortalApp(BitrixApp):
                 refresh=str(answer["refresh_token"]),
                 expires_at=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=int(answer["expires_in"])),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise PortalRefused("The OAuth server's answer to a refresh has no tokens in it.") from None
 
     def app_info(self, access_token: str) -> dict[str, Any]:
@@ -247,8 +274,7 @@ class PortalToken(BitrixToken):
         # The SDK's own way to write a query takes a third of the time of a registration.
         cmd = {name: f"{method}?{urlencode(list(_variables(params)))}" for name, (method, params) in commands.items()}
         answer: Any = self.call_method("batch", {"cmd": cmd, "halt": 0})["result"]
-        # PHP encodes an empty array as a list (PROTOCOL.md section 5).
-        return BatchAnswer(results=dict(answer["result"] or {}), errors=dict(answer["result_error"] or {}))
+        return BatchAnswer(results=by_name(answer["result"]), errors=by_name(answer["result_error"]))
 
     def _note_working_time(self, answer: dict[str, Any]) -> None:
         times = [answer.get("time")]
@@ -256,7 +282,7 @@ class PortalToken(BitrixToken):
         if isinstance(result, dict) and isinstance(result.get("result_time"), dict):
             times += result["result_time"].values()
         resets = [str(time.get("operating_reset_at", "")) for time in times if isinstance(time, dict)]
-        latest = max((int(each) for each in resets if each.isdigit()), default=None)
+        latest = max((int(each) for each in resets if each.isdecimal() and len(each) < 11), default=None)
         if latest is not None:
             self.operating_resets_at = dt.datetime.fromtimestamp(latest, dt.UTC)
 

@@ -61,7 +61,7 @@ def check(app: PortalApp, access_token: str, *, member_id: str, endpoint: str = 
         raise PortalRefused(_NO_PORTAL)
     if not member_id or len(member_id) > _LONGEST_MEMBER_ID or not user_id.isdecimal() or len(user_id) > _USER_DIGITS:
         raise PortalRefused(_NO_PORTAL)
-    if install["member_id"] != member_id:
+    if install.get("member_id") != member_id:
         raise PortalRefused("The OAuth server did not confirm the portal: the token is of another portal.")
     if endpoint and not same_host(endpoint, proven):
         named = f"{hostname(proven)}, not as {hostname(endpoint)!r:.100}"
