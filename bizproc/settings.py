@@ -15,6 +15,7 @@ from bizproc.storage.database import Database
 
 EMBEDDED = "embedded"
 OAUTH_URL = "https://oauth.bitrix24.tech"
+_PROXIES = tuple("0123456789")
 JS_URL = "https://api.bitrix24.com/api/v1/"
 
 
@@ -37,6 +38,7 @@ class Settings:
     oauth_url: str = OAUTH_URL
     js_url: str = JS_URL
     ca_bundle: str = ""
+    trusted_proxies: int = 0
 
     @property
     def embedded(self) -> bool:
@@ -71,6 +73,9 @@ class Settings:
         if given_keys and (not keys or any(len(key) < MINIMUM_LENGTH for key in keys)):
             faults.append(f"B24_SECRET_KEY has a key of fewer than {MINIMUM_LENGTH} characters")
         queue_url = chosen("QUEUE_URL", EMBEDDED)
+        proxies = chosen("TRUSTED_PROXIES", "0")
+        if proxies not in _PROXIES:
+            faults.append("TRUSTED_PROXIES is no number from 0 to 9: how many proxies of yours are in front of the app")
         settings = cls(
             client_id=required("B24_CLIENT_ID", "the application's client_id (local.… or app.…)"),
             client_secret=required("B24_CLIENT_SECRET", "the application's client_secret"),
@@ -85,6 +90,7 @@ class Settings:
             oauth_url=url("B24_OAUTH_URL", chosen("B24_OAUTH_URL", OAUTH_URL)),
             js_url=chosen("B24_JS_URL", JS_URL),
             ca_bundle=chosen("CA_BUNDLE", ""),
+            trusted_proxies=int(proxies) if proxies in _PROXIES else 0,
         )
         url("B24_JS_URL", settings.js_url)
         faults += _faults_of_what_is_opened(settings)

@@ -1,6 +1,7 @@
 """The ways in: one blueprint each."""
 
 from flask import Flask, current_app
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bizproc.backend import Backend
 
@@ -13,6 +14,9 @@ def attach(app: Flask, backend: Backend) -> None:
     from handlers import callback, events, files, health, install, refusals
 
     app.extensions["b24"] = backend
+    proxies = backend.settings.trusted_proxies
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_FORM
     for room in (callback, events, files, health, install, refusals):
         app.register_blueprint(room.blueprint)

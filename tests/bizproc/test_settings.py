@@ -51,6 +51,8 @@ def test_everything_missing_is_told_together() -> None:
         ("CA_BUNDLE", "/nowhere.pem", "CA_BUNDLE cannot be used: /nowhere.pem: No such file or directory"),
         ("CA_BUNDLE", "/", "CA_BUNDLE cannot be used: /: Is a directory"),
         ("CA_BUNDLE", __file__, f"CA_BUNDLE cannot be used: {__file__}: no certificates in PEM are in it"),
+        ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is no number from 0 to 9"),
+        ("TRUSTED_PROXIES", "yes", "TRUSTED_PROXIES is no number"),
         ("QUEUE_URL", "amqp://x", "QUEUE_URL is no address that begins with redis:// or rediss://"),
     ],
 )
