@@ -113,7 +113,7 @@ def _double(text: str) -> float:
     for separator in {",", "."} - {decimal}:
         digits = digits.replace(separator, "")
     digits = digits.replace(",", ".")
-    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", digits) or not math.isfinite(float(digits)):
+    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", digits) or not math.isfinite(float(digits)):
         raise ValueError(f"{_cut(text)} is no number")
     return float(digits)
 

@@ -1,6 +1,7 @@
 """What the texts of a callback become."""
 
 import datetime as dt
+import time
 from typing import Any
 
 import pytest
@@ -163,3 +164,13 @@ def test_no_text_breaks_it(form: dict[Any, Any]) -> None:
         assert isinstance(decode(Input, form), Input)
     except UnusableValues as error:
         assert str(error)  # noqa: PT017
+
+
+def test_no_text_takes_longer_than_its_length_tells() -> None:
+    """Whoever types into a step's property must not hold up a worker: 100,000 digits once took minutes."""
+    started = time.monotonic()
+    for text in ("1" * 100_000 + "x", "1," * 50_000 + "x", "1e" * 50_000, " " * 100_000 + "x", "0:" * 50_000):
+        for name in ("amount", "number", "moment", "hour", "flag"):
+            with pytest.raises(UnusableValues):
+                decode(Input, {name: text})
+    assert time.monotonic() - started < 5
