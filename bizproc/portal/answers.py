@@ -8,6 +8,10 @@ import requests
 from b24pysdk.api.responses import BitrixTimeResponse
 from b24pysdk.errors import BitrixResponse302JSONDecodeError, BitrixResponseJSONDecodeError, BitrixSDKException
 
+_NO_TIME = {
+    **dict.fromkeys(("start", "finish", "duration", "processing"), 0.0),
+    **dict.fromkeys(("date_start", "date_finish"), "1970-01-01T00:00:00+00:00"),
+}
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -41,18 +45,23 @@ def object_of(response: requests.Response) -> dict[str, Any]:
 
 
 def require_result(answer: dict[str, Any], method: str) -> None:
-    """A REST method's answer has a ``result`` and a ``time``, and a batch's result has its parts by name.
+    """A REST method's answer has a ``result``, and a batch's result has its parts by name.
 
     Raises UnusableAnswer.
     """
     if "result" not in answer:
         raise UnusableAnswer("an answer without a result")
+    if method == "batch":
+        _require_parts(answer["result"])
+
+
+def with_usable_time(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer as the SDK can read it: it needs a ``time``, of which nothing depends."""
     try:
         BitrixTimeResponse.from_dict(answer["time"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
-        raise UnusableAnswer("an answer without the time that the portal took") from None
-    if method == "batch":
-        _require_parts(answer["result"])
+        return answer | {"time": _NO_TIME}
+    return answer
 
 
 def by_name(part: Any) -> dict[str, Any]:

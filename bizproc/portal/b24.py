@@ -19,7 +19,7 @@ from b24pysdk.client import BaseClient
 from b24pysdk.errors import BitrixAPIError, BitrixRequestError, BitrixResponseError, BitrixSDKException
 
 from bizproc.errors import BizprocError
-from bizproc.portal.answers import UnusableAnswer, by_name, object_of, require_result
+from bizproc.portal.answers import UnusableAnswer, by_name, object_of, require_result, with_usable_time
 from bizproc.portal.connections import Connections, host_of
 from bizproc.portal.pace import Pace
 
@@ -250,7 +250,7 @@ class PortalToken(BitrixToken):
             answer = _Requester(self._connections, url, {**(params or {}), "auth": self.auth_token}).call()
             self._pace.note(self.domain, answer)
             self._note_working_time(answer)
-            return answer
+            return with_usable_time(answer)
 
         def call_where_it_is() -> dict[str, Any]:
             try:

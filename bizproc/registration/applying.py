@@ -86,7 +86,10 @@ def listed(token: PortalToken, events_url: str | None = None) -> dict[Kind, list
         # A handler that is bound already is no fault (PROTOCOL.md section 2).
         if failure.code != "ERROR_CORE":
             logger.warning("%s: the event %s is not bound: %s", token.domain, name, failure.words)
-    return {kind: list(answer.results[kind]) for kind in KINDS}
+    held = {kind: answer.results.get(kind) for kind in KINDS}
+    if not all(isinstance(codes, list) and all(isinstance(code, str) for code in codes) for codes in held.values()):
+        raise PortalUnavailable("The portal does not tell which activities it holds.")
+    return {kind: list(codes or ()) for kind, codes in held.items()}
 
 
 class Application:

@@ -64,15 +64,19 @@ class AppWorker:
             return
         error: str | None = None
         due: dt.datetime | None = None
+        # A portal can be away for weeks: two to the power of all those tries would be no time any more.
+        pause = min(dt.timedelta(seconds=2 ** min(installation.register_attempts, 20)), LONGEST_PAUSE)
         try:
             self._registration.apply(installation, self._installations.token(installation))
         except PortalRefused as refused:
             error = described(refused)
         except (SdkError, PortalUnavailable) as failed:
             error = described(failed)
-            pause = min(dt.timedelta(seconds=2**installation.register_attempts), LONGEST_PAUSE)
             known = failed.retry_in if isinstance(failed, PortalUnavailable) else None
             due = now() + (dt.timedelta(seconds=known) if known else pause)
+        except Exception as failed:  # whatever a portal answers: nobody else sees that it is tried again, and told
+            error = f"The portal's answer is not understood ({type(failed).__name__})."
+            due = now() + pause
         if error:
             logger.warning("%s: activities not registered: %s", installation.domain, error)
         with self._database.writing() as session:

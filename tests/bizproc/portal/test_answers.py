@@ -153,11 +153,10 @@ def test_the_parts_of_a_batch_can_be_empty_lists() -> None:
 
 
 @pytest.mark.parametrize("time", [None, [], {}, TIME | {"date_start": "x"}, TIME | {"operating_reset_at": 1e300}])
-def test_an_answer_without_its_time_is_an_error(time: object) -> None:
-    """The SDK reads it where an activity calls the portal."""
-    with answering(json.dumps({"result": 1, "time": time}).encode()) as url, pytest.raises(SdkError) as raised:
-        token_at(url).get_client().profile().result  # noqa: B018
-    assert described(raised.value) == "an answer without the time that the portal took"
+def test_an_answer_counts_without_its_time(time: object) -> None:
+    """What the portal has done is done; the SDK alone would stumble."""
+    with answering(json.dumps({"result": 1, "time": time}).encode()) as url:
+        assert token_at(url).get_client().profile().result == 1
 
 
 def test_an_error_can_be_a_number() -> None:
