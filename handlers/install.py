@@ -2,6 +2,7 @@
 
 import logging
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import Forbidden
@@ -199,7 +200,8 @@ def _page(installation: Installation, who: Visitor, template: str) -> Response:
 
 def _language() -> str:
     """The language in which the portal opened the page."""
-    asked = request.args.get("LANG", "").lower()
+    # Not request.args: it fails on a query that is no UTF-8.
+    asked = dict(parse_qsl(request.query_string.decode("utf-8", "replace"))).get("LANG", "").lower()
     return asked if asked.isalpha() and len(asked) == 2 else ""
 
 
