@@ -53,7 +53,7 @@ def parse_str(query: str | bytes, *, max_fields: int = 10_000, max_depth: int = 
     UTF-8 gets replacement characters.
 
     Raises:
-        TooManyFields: more than `max_fields` fields. (PHP would drop the rest in silence.)
+        TooManyFields: more than `max_fields` fields, or as many arrays in them. (PHP would drop the rest in silence.)
         TooDeep: a name with more than `max_depth` brackets. (PHP would drop that field in silence.)
     """
     raw = query.encode("utf-8", "replace") if isinstance(query, str) else query
@@ -62,7 +62,7 @@ def parse_str(query: str | bytes, *, max_fields: int = 10_000, max_depth: int = 
     fields = [field for field in raw.split(b"&") if field]
     if len(fields) > max_fields:
         raise TooManyFields(f"{len(fields)} fields; at most {max_fields} are allowed")
-    form = _Form(max_depth)
+    form = _Form(max_depth, max_arrays=max_fields)
     for field in fields:
         name, _, value = field.partition(b"=")
         form.register(_url_decoded(name).split(b"\0", 1)[0], _url_decoded(value).decode("utf-8", "replace"))
@@ -76,9 +76,10 @@ def _url_decoded(raw: bytes) -> bytes:
 class _Form:
     """The arrays under construction, with the next free index of each (as in `php_register_variable_ex`)."""
 
-    def __init__(self, max_depth: int) -> None:
+    def __init__(self, max_depth: int, max_arrays: int) -> None:
         self.root: PhpArray = {}
         self._max_depth = max_depth
+        self._max_arrays = max_arrays
         self._next_index: dict[int, int] = {id(self.root): 0}
 
     def register(self, name: bytes, value: str) -> None:
@@ -125,6 +126,9 @@ class _Form:
         key = self._key(array, raw_key)
         inner = array.get(key)
         if not isinstance(inner, dict):
+            # 8,000 fields of 63 brackets each are 1 MB on the wire, and were 150 MB here.
+            if len(self._next_index) > self._max_arrays:
+                raise TooManyFields(f"more than {self._max_arrays} arrays in its fields")
             inner = {}
             self._next_index[id(inner)] = 0
             self._put(array, key, inner)
