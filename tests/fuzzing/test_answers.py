@@ -150,7 +150,7 @@ def answered(what: str) -> st.SearchStrategy[dict[str, Answer]]:
     return answers.map(lambda answer: {what: answer})
 
 
-@tries(30)
+@tries(25)
 @given(answers=answered(APP_INFO), path=st.sampled_from(["/install", "/", "/events"]))
 def test_an_install(hostile: Hostile, answers: dict[str, Answer], path: str) -> None:
     started = time.monotonic()
@@ -169,7 +169,7 @@ def test_an_install(hostile: Hostile, answers: dict[str, Answer], path: str) -> 
     assert time.monotonic() - started < SLOWEST_SECONDS
 
 
-@tries(25)
+@tries(10)
 @given(answers=answered("batch") | answered(OAUTH_TOKEN) | answered("bizproc.activity.add"), expired=st.booleans())
 def test_a_registration(hostile: Hostile, answers: dict[str, Answer], expired: bool) -> None:
     started = time.monotonic()
@@ -182,7 +182,7 @@ def test_a_registration(hostile: Hostile, answers: dict[str, Answer], expired: b
     assert time.monotonic() - started < SLOWEST_SECONDS
 
 
-@tries(25)
+@tries(10)
 @given(
     answers=answered("bizproc.event.send") | answered("bizproc.activity.log") | answered(OAUTH_TOKEN),
     code=st.sampled_from(["tell", "fail", "ask_portal", "silent", "unknown"]),
