@@ -11,13 +11,17 @@ LARGEST_FORM = 1024 * 1024
 
 def attach(app: Flask, backend: Backend) -> None:
     """Give a Flask app its blueprints and the backend that they serve."""
-    from handlers import callback, events, files, health, install, refusals
-
     app.extensions["b24"] = backend
     proxies = backend.settings.trusted_proxies
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_FORM
+    open_ways_in(app)
+
+
+def open_ways_in(app: Flask) -> None:
+    from handlers import callback, events, files, health, install, refusals
+
     for room in (callback, events, files, health, install, refusals):
         app.register_blueprint(room.blueprint)
 

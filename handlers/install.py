@@ -159,7 +159,7 @@ def _visitor(fields: PhpArray) -> Visitor:
     given = tokens(text(fields, "AUTH_ID"), text(fields, "REFRESH_ID"), number(fields, "AUTH_EXPIRES"))
     if not given.access or not text(fields, "APPLICATION_TOKEN"):
         raise PortalRefused("the form is not the one with which a portal opens an app")
-    return visitor(backend().app, given, member_id=text(fields, "member_id"), endpoint=request.args.get("DOMAIN", ""))
+    return visitor(backend().app, given, member_id=text(fields, "member_id"), endpoint=_asked("DOMAIN"))
 
 
 def _asking() -> tuple[Page, Installation]:
@@ -200,9 +200,13 @@ def _page(installation: Installation, who: Visitor, template: str) -> Response:
 
 def _language() -> str:
     """The language in which the portal opened the page."""
-    # Not request.args: it fails on a query that is no UTF-8.
-    asked = dict(parse_qsl(request.query_string.decode("utf-8", "replace"))).get("LANG", "").lower()
+    asked = _asked("LANG").lower()
     return asked if asked.isalpha() and len(asked) == 2 else ""
+
+
+def _asked(name: str) -> str:
+    """What the query says. Not by request.args: that fails on one that is no UTF-8."""
+    return dict(parse_qsl(request.query_string.decode("utf-8", "replace"))).get(name, "")
 
 
 def _activities(installation: Installation) -> list[dict[str, str]]:

@@ -26,6 +26,7 @@ from bizproc.definition.registry import discover
 from bizproc.portal.b24 import PortalRefused, PortalUnavailable, SdkError, Tokens
 from bizproc.portal.pace import Pace
 from bizproc.portal.proof import Proof, prove
+from bizproc.portal.visitor import Visitor
 from bizproc.registration.applying import listed
 from bizproc.runs import callback
 from bizproc.runs.decoding import UnusableValues, decode
@@ -173,7 +174,7 @@ def answers(data: bytes) -> None:
         connections.answers = {what: Answer(data[1:], status)}
         with contextlib.suppress(SdkError, PortalRefused, PortalUnavailable):
             if what == APP_INFO:
-                proof = prove(running.backend.app, ACCESS_TOKEN)
+                proof = prove(running.backend.app, ACCESS_TOKEN, member_id=MEMBER_ID)
                 running.installed(proof)
             elif what == OAUTH_TOKEN:
                 token = running.backend.installations.token(installation)
@@ -208,14 +209,17 @@ class Running:
         self._app = Flask("fuzzed", static_folder=None)
         self._app.config["PROPAGATE_EXCEPTIONS"] = True
         attach(self._app, self.backend)
-        self.page_token = self.backend.page_token(self.installed())
+        self.page_token = self.backend.page_token(self.installed(), self._visitor())
 
     def installed(self, proof: Proof | None = None) -> Any:
+        return self.backend.installations.install(
+            self._visitor(proof), application_token=APPLICATION_TOKEN, language="en", app_host=DOMAIN
+        )
+
+    def _visitor(self, proof: Proof | None = None) -> Visitor:
         proven = proof or Proof(MEMBER_ID, DOMAIN, ENDPOINT, "bizproc", "L", 1)
         tokens = Tokens(ACCESS_TOKEN, "refresh", dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))
-        return self.backend.installations.install(
-            proven, tokens, application_token=APPLICATION_TOKEN, language="en", app_host=DOMAIN
-        )
+        return Visitor(proven, tokens, administrator=True)
 
     def answers(self, environ: Mapping[str, str], body: bytes) -> int:
         """The status of the answer."""

@@ -251,7 +251,7 @@ def test_installs(real: Real, path: bytes) -> None:
 
 
 def test_signed_links_and_page_tokens(real: Real) -> None:
-    page_token = re.search(r'pageToken = "([^"]+)"', real.install()["body"])
+    page_token = re.search(r'"Bearer " \+ "([^"]+)"', real.install()["body"])
     assert page_token
     real.portal.finished(real.portal.run("count"))
     link = real.portal.log("bizproc.event.send")[-1]["request"]["parsed"]["RETURN_VALUES"]["link"].rpartition("/")[2]
