@@ -35,6 +35,7 @@ def check(definition: Definition) -> list[Fault]:
     """Every fault of a definition that a module declares, in the order in which a reader meets the fields."""
     own = [
         *_code(definition.code),
+        *_previous_code(definition),
         *(fault.below("name") for fault in _name(definition.name, "Empty activity NAME!")),
         *_filter(definition),
         *_of_each(definition.properties, "properties", _declared),
@@ -70,6 +71,16 @@ def _code(code: str) -> Iterator[Fault]:
             f"has {len(code)} characters, at most {portal_rules.CODE_LENGTH} are allowed",
             portal=portal_rules.SAVE_ERROR,
         )
+
+
+def _previous_code(definition: Definition) -> Iterator[Fault]:
+    previous = definition.previous_code
+    if previous is None:
+        return
+    if previous == definition.code:
+        yield Fault("previous_code", f"{previous!r} is the code itself: name the one that it had before, or none")
+    for fault in (*_code(previous), *_line_break(previous, "")):
+        yield Fault("previous_code", fault.message)
 
 
 def _line_break(text: str, path: str) -> Iterator[Fault]:
@@ -149,10 +160,15 @@ def _declared(property_: Property) -> Iterator[Fault]:
             portal=f"Wrong property key ({key})!",
         )
     yield from (fault.below("name") for fault in _name(property_.name, f"Empty property NAME ({key})!"))
+    for option in property_.options:
+        if not option.strip():
+            yield Fault("options", f"{option!r} is no option key: an empty value means that nothing was chosen")
+        elif "\0" in option:
+            yield Fault("options", f"{option!r} is no option key: a portal cuts it off at the NUL")
     if not _known(property_.type):
         return
-    if property_.type == "select":
-        yield from _options(property_)
+    if property_.type == "select" and not property_.options:
+        yield Fault("options", "are missing; a select needs at least one")
     yield from _default(property_)
 
 
@@ -172,14 +188,6 @@ def _beyond_portal(property_: Property) -> Iterator[Fault]:
 
 def _known(type_: str) -> bool:
     return type_ in PYTHON_TYPES or re.fullmatch(r"UF:\w+", type_) is not None
-
-
-def _options(property_: Property) -> Iterator[Fault]:
-    if not property_.options:
-        yield Fault("options", "are missing; a select needs at least one")
-    for key in property_.options:
-        if not key.strip():
-            yield Fault("options", f"{key!r} is no option key: an empty value means that nothing was chosen")
 
 
 def _default(property_: Property) -> Iterator[Fault]:

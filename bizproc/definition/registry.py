@@ -31,8 +31,8 @@ class Registry:
 def discover(package: ModuleType) -> Registry:
     """Import every module of the package and gather their activities.
 
-    Raises DefinitionError with the faults of all modules together: wrong definitions, a code that is used twice, and
-    modules that cannot be imported.
+    Raises DefinitionError with the faults of all modules together: wrong definitions, a code that is used twice, a
+    former code that is in use, and modules that cannot be imported.
     """
     found: list[AnyActivity] = []
     with collecting() as faults:
@@ -48,6 +48,7 @@ def discover(package: ModuleType) -> Registry:
             if len(faults) > before:
                 sys.modules.pop(name, None)  # or a second look would find it already there, and nothing wrong
     faults += _codes_used_twice(found)
+    faults += _former_codes_in_use(found)
     if faults:
         raise DefinitionError(faults)
     return Registry(found)
@@ -64,6 +65,18 @@ def _codes_used_twice(activities: list[AnyActivity]) -> Iterator[Fault]:
             or [a.definition.code for a in activities if a.function.__module__ == module].count(code) > 1
         ):
             yield Fault(f"{module}.code", f"{code!r} is used twice: in {first} and in {module}")
+
+
+def _former_codes_in_use(activities: list[AnyActivity]) -> Iterator[Fault]:
+    users = {each.definition.code: each for each in activities}
+    for each in activities:
+        previous = each.definition.previous_code
+        if previous is None or previous == each.definition.code:
+            continue
+        other = users.setdefault(previous, each)
+        if other is not each:
+            words = f"{previous!r} is also a code or former code in {other.function.__module__}"
+            yield Fault(f"{each.function.__module__}.{each.definition.code}.previous_code", words)
 
 
 def _import_error(error: Exception, name: str) -> str:

@@ -9,8 +9,11 @@ from typing import Any, Literal
 import pytest
 
 from bizproc import Context, Filter, Properties, ReturnProperties, activity, integer, select, string, t
+from bizproc.definition.checks import check
+from bizproc.definition.definition import Definition
 from bizproc.definition.faults import DefinitionError
 from bizproc.definition.fields import Declared
+from bizproc.definition.properties import Property
 from bizproc.definition.registry import discover
 
 
@@ -211,3 +214,38 @@ def test_a_function_with_another_signature() -> None:
         activity("a", name="A")(function)  # type: ignore[call-arg, arg-type]
     assert "takes (given: Input, context: Context)" in str(raised.value)
     assert "returns a subclass of ReturnProperties" in str(raised.value)
+
+
+@pytest.mark.parametrize("options", [{" ": "x"}, {"\n": "x"}, {"": "x"}, {"\0": "x"}, {"a\0b": "x"}])
+@pytest.mark.parametrize("type_", ["string", "select"])
+def test_option_keys_that_no_portal_keeps(type_: str, options: dict[str, str]) -> None:
+    property_ = Property(key="p", type=type_, name=t("P"), options=options)
+    (fault,) = check(Definition("a", "activity", t("A"), properties=(property_,)))
+    assert fault.path == "properties.p.options"
+    assert "is no option key" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("previous", "words"),
+    [
+        ("a", "'a' is the code itself"),
+        ("b d", "may only have Latin letters"),
+        ("", "counts as empty"),
+        ("x" * 129, "has 129 characters"),
+        ("b\n", "ends with a line break"),
+    ],
+)
+def test_former_codes(previous: str, words: str) -> None:
+    (fault,) = check(Definition("a", "activity", t("A"), previous_code=previous))
+    assert fault.path == "previous_code"
+    assert words in fault.message
+
+
+@pytest.mark.parametrize(("first", "second"), [("second", None), ("second", "first"), ("old", "old")])
+def test_a_former_code_that_is_in_use(package: tuple[ModuleType, Path], first: str, second: str | None) -> None:
+    shelf, folder = package
+    for code, previous in (("first", first), ("second", second)):
+        module = MODULE % {"code": code, "default": "pdf"}
+        (folder / f"{code}.py").write_text(module.replace("@activity(", f"@activity(previous_code={previous!r}, code="))
+    with pytest.raises(DefinitionError, match=rf"previous_code: '{first}' is also a code or former code in shelf\."):
+        discover(shelf)
