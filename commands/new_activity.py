@@ -15,7 +15,7 @@ from bizproc.definition.text import t
 
 MODULE_CHARACTERS = 40
 """With longer names the written lines would be too long."""
-TAKEN = frozenset((*keyword.kwlist, *dir(builtins), *bizproc.__all__, "pytest"))
+TAKEN = frozenset((*keyword.kwlist, *dir(builtins), *bizproc.__all__, "process", "pytest"))
 """Names that mean something else in the written files."""
 
 MODULE = Template('''\
@@ -132,8 +132,9 @@ def write(code: str, folder: Path, tests: Path) -> list[Path]:
 
 def module_name(code: str) -> str:
     """The code as a name of a module and of its function: ``Send-SMS.2`` becomes ``send_sms_2``, ``import``
-    ``import_``, and ``2nd`` ``activity_2nd``."""
+    ``import_``, and ``2nd`` and ``test`` ``activity_2nd`` and ``activity_test``."""
     name = re.sub(r"\W", "_", code, flags=re.ASCII).lower()[:MODULE_CHARACTERS]
     if name in TAKEN:
         return f"{name}_"
-    return name if name[0].isalpha() else f"activity_{name}"[:MODULE_CHARACTERS]
+    plain = name[0].isalpha() and not name.startswith("test")  # pytest would take the function for a test
+    return name if plain else f"activity_{name}"[:MODULE_CHARACTERS]

@@ -13,7 +13,9 @@ from commands.new_activity import module_name, write
 
 ROOT = Path(__file__).parents[2]
 LONGEST = "A" * 127 + "-"
-CODES = ("send_sms", "Send-SMS.2", "2nd", "import", "activity", "t", "print", "match", "pytest", "...", LONGEST)
+PLAIN = ("send_sms", "Send-SMS.2", "2nd", "...", LONGEST)
+TAKEN = ("import", "activity", "t", "print", "match", "pytest", "process", "test_x")
+CODES = (*PLAIN, *TAKEN)
 
 
 @pytest.fixture
@@ -90,7 +92,13 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "name"),
-    [("Send-SMS.2", "send_sms_2"), ("import", "import_"), ("2nd", "activity_2nd"), ("...", "activity____")],
+    [
+        ("Send-SMS.2", "send_sms_2"),
+        ("import", "import_"),
+        ("2nd", "activity_2nd"),
+        ("...", "activity____"),
+        ("tests", "activity_tests"),
+    ],
 )
 def test_a_module_is_named_after_its_code(code: str, name: str) -> None:
     assert module_name(code) == name
