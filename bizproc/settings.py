@@ -1,5 +1,6 @@
 """The settings of the app, read from the environment once, at start."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,11 +115,16 @@ def _faults_of_what_is_opened(settings: Settings) -> Iterator[str]:
     except OSError as error:
         why = "no certificates in PEM are in it" if isinstance(error, SSLError) else error.strerror
         yield f"CA_BUNDLE cannot be used: {settings.ca_bundle}: {why}"
-    if settings.app_url:
+    if settings.app_url and _is_url(settings.app_url, ("https", "http")):
+        if re.search(r"[?#@]", settings.app_url):
+            yield "B24_APP_URL is more than an address: leave out what begins with ? or #, and the user before @"
         try:
             check_handler(f"{settings.app_url}/activities/x")
         except Refused as refused:
-            yield f"B24_APP_URL is no address that a portal calls ({refused.description}): it needs a host with a dot"
+            lacks = "https:// in lower case" if settings.app_url[:5].lower() == "https" else "http:// in lower case"
+            if refused.code == "ERROR_WRONG_HANDLER_URL":
+                lacks = "a host with a dot"
+            yield f"B24_APP_URL is no address that a portal calls ({refused.description}): it needs {lacks}"
 
 
 def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
