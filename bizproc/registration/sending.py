@@ -13,7 +13,8 @@ BATCH = 50
 FORM_VARIABLES = 900
 """PHP reads no more than 1,000 variables of a form or query; some room is left."""
 
-_REFERENCE = re.compile(r"\$(result|next|total|time|error)\[", re.IGNORECASE)
+_REFERENCE = re.compile(r"\$(result|next|total|time|error)\S*?\[", re.IGNORECASE | re.ASCII)
+_LOST_KEY = re.compile(r"[\[\]\0]|\A\s?\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,14 @@ def routes(made: Sequence[Call]) -> Iterator[list[Call]]:
 
 def survives_a_query(params: Mapping[str, Any]) -> bool:
     """Whether the portal reads the same from the query string of a batch as from JSON. Empty lists and objects do not
-    survive, nor brackets in keys or empty keys; ``$result[`` would be replaced; and there is a limit to the number of
-    variables."""
+    survive, nor keys that are empty, one blank, or have brackets or a NUL; ``$result[`` and ``$results[`` would be
+    replaced; and there is a limit to the number of variables."""
     variables = 0
     waiting: list[Any] = [params]
     while waiting:
         value = waiting.pop()
         if isinstance(value, Mapping):
-            if not value or any(not key or "[" in key or "]" in key for key in value):
+            if not value or any(map(_LOST_KEY.search, value)):
                 return False
             waiting += value.values()
         elif isinstance(value, (list, tuple)):

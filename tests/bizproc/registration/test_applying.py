@@ -83,6 +83,11 @@ def test_everything_at_once_is_cleared(bench: Bench) -> None:
     [
         {"description": t("see $result[x]")},
         {"description": t("$NEXT[x] and $Error[y]")},
+        {"description": t(en="$results[x]")},
+        {"description": t(en="$next.[x]")},
+        {"description": t(en="$result\u00a0[x]")},
+        {"properties": (prop("a", options={" ": "1", "b": "2"}),)},
+        {"properties": (prop("a", options={"a\0b": "1", "b": "2"}),)},
         {"properties": (prop("a", options={"x]y": "1", "[z]": "2"}),)},
         {"properties": tuple(prop(f"p{number}") for number in range(300))},
     ],
