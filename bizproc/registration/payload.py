@@ -26,8 +26,9 @@ class Payload:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all of it: two payloads have the same exactly when the portal would hold the same."""
-        whole = json.dumps([self.code, self.kind, self.edition, self.fields], sort_keys=True, ensure_ascii=False)
+        """A hash of all of it: two payloads have the same exactly when the portal would hold the same. The order of
+        properties and options counts: the designer shows it."""
+        whole = json.dumps([self.code, self.kind, self.edition, sorted(self.fields.items())], ensure_ascii=False)
         return hashlib.sha256(whole.encode()).hexdigest()
 
     def to_add(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What is to be done so that a portal holds exactly the definitions. Pure: no input, no output."""
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -126,12 +127,13 @@ def _fields(payload: Payload, old: Mapping[str, Any] | None) -> tuple[FieldChang
     field differs, such as the edition, all are sent once more."""
     if old is None:
         return tuple(FieldChange(name, None, value) for name, value in payload.fields.items())
-    differing = tuple(
-        FieldChange(name, old.get(name), value)
-        for name, value in payload.fields.items()
-        if name not in old or old[name] != value
-    )
-    return differing or _fields(payload, None)
+    differing = {
+        name for name, value in payload.fields.items() if name not in old or json.dumps(old[name]) != json.dumps(value)
+    }
+    if "PLACEMENT_HANDLER" in differing:  # alone it is "No fields to update" (PROTOCOL.md section 6)
+        differing.add("USE_PLACEMENT")
+    changes = (FieldChange(name, old.get(name), value) for name, value in payload.fields.items() if name in differing)
+    return tuple(changes) or _fields(payload, None)
 
 
 def _vanished(payload: Payload, old: Mapping[str, Any]) -> Iterator[str]:

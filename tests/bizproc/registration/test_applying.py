@@ -332,3 +332,28 @@ def test_what_a_killed_process_had_changed_is_known_to_be_unknown(bench: Bench) 
     killed_before_storing(bench, defined("a", **FULL))
     bench.apply(defined("a"))
     assert bench.held() == bench.wanted()
+
+
+def test_another_order_is_sent(bench: Bench) -> None:
+    options = {"2": "two", "1": "one"}
+    bench.apply(defined("a", properties=(prop("x"), prop("y", options=options))))
+    bench.apply(defined("a", properties=(prop("y", options=options), prop("x"))))
+    assert bench.held() == bench.wanted()
+    bench.apply(defined("a", properties=(prop("y", options=dict(reversed(options.items()))), prop("x"))))
+    assert bench.held() == bench.wanted()
+    assert list(bench.portal.stored()["a"]["PROPERTIES"]) == ["y", "x"]
+
+
+def dialogs(bench: Bench) -> dict[str, str]:
+    return {each["CODE"]: each["PLACEMENT_HANDLER"].rpartition("/")[2] for each in bench.placements()}
+
+
+def with_dialog(code: str, name: str, **more: Any) -> Definition:
+    return defined(code, placement_handler=f"http://127.0.0.1:9/settings/{name}", **more)
+
+
+def test_the_address_of_a_dialog_changes(bench: Bench) -> None:
+    bench.apply(with_dialog("a", "x"))
+    applied = bench.apply(with_dialog("a", "y"))
+    assert [each.action for each in applied.registered] == ["updated"]
+    assert dialogs(bench) == {"a": "y"}

@@ -52,6 +52,18 @@ def test_an_update_sends_the_fields_that_differ() -> None:
     )
 
 
+def test_another_order_is_a_difference() -> None:
+    one, other = ({"x": {"Name": "X"}, "y": {"Name": "Y"}}, {"y": {"Name": "Y"}, "x": {"Name": "X"}})
+    (change,) = plan([wanted(PROPERTIES=other)], {"a": known(wanted(PROPERTIES=one))}, {"activity": ["a"]}).changes
+    assert [each.field for each in change.fields] == ["PROPERTIES"]
+
+
+def test_another_address_of_a_dialog_is_not_sent_alone() -> None:
+    old, new = (wanted(USE_PLACEMENT="Y", PLACEMENT_HANDLER=f"https://app.example.com/{each}") for each in "ab")
+    (change,) = plan([new], {"a": known(old)}, {"activity": ["a"]}).changes
+    assert {each.field for each in change.fields} == {"USE_PLACEMENT", "PLACEMENT_HANDLER"}
+
+
 @pytest.mark.parametrize("stored", [None, Known("activity")])
 def test_of_what_nobody_knows_every_field_is_sent(stored: Known | None) -> None:
     made = plan([wanted()], {"a": stored} if stored else {}, {"activity": ["a"]})
@@ -77,6 +89,8 @@ def test_a_fingerprint_tells_every_difference() -> None:
     assert len({each.fingerprint for each in (payload, *others)}) == 5
     reordered = Payload("a", "activity", dict(reversed(payload.fields.items())), "b24")
     assert reordered.fingerprint == payload.fingerprint
+    one, other = ({"x": {"Name": "X"}, "y": {"Name": "Y"}}, {"y": {"Name": "Y"}, "x": {"Name": "X"}})
+    assert wanted(PROPERTIES=one).fingerprint != wanted(PROPERTIES=other).fingerprint
 
 
 def test_another_edition_sends_all_fields() -> None:
