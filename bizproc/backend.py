@@ -89,6 +89,7 @@ class Backend:
         installation = self.installations.install(
             visitor, application_token=application_token, language=language, app_host=app_host, by_event=by_event
         )
+        self.registrations.forget_refusals(installation.id)
         self.queue.send_register(installation.id)
         return installation
 

@@ -125,6 +125,7 @@ def register() -> Response:
     page, installation = _asking()
     if not page.administrator:
         raise Forbidden
+    backend().registrations.forget_refusals(installation.id)
     backend().register(installation)
     logger.info("%s: user %s has the activities registered again", installation.domain, page.user_id)
     return Response(status=204)

@@ -237,8 +237,8 @@ class PortalToken(BitrixToken):
         self._connections = app.connections
         self._pace = app.pace
         self._renew = renew
-        self.operating_resets_at: dt.datetime | None = None
-        """When a working time that is used up begins anew, as far as the portal's answers have told."""
+        self.operating_resets_at: dict[str, dt.datetime] = {}
+        """When a working time that is used up begins anew, by method, as far as the portal's answers have told."""
 
     def call_method(self, api_method: str, params: dict[str, Any] | None = None, *_: Any, **__: Any) -> dict[str, Any]:
         """One REST call, the batch included; an expired token is renewed once, and a portal that has moved is called
@@ -249,7 +249,7 @@ class PortalToken(BitrixToken):
             self._pace.wait(self.domain)
             answer = _Requester(self._connections, url, {**(params or {}), "auth": self.auth_token}).call()
             self._pace.note(self.domain, answer)
-            self._note_working_time(answer)
+            self._note_working_time(api_method, params or {}, answer)
             return with_usable_time(answer)
 
         def call_where_it_is() -> dict[str, Any]:
@@ -276,15 +276,16 @@ class PortalToken(BitrixToken):
         answer: Any = self.call_method("batch", {"cmd": cmd, "halt": 0})["result"]
         return BatchAnswer(results=by_name(answer["result"]), errors=by_name(answer["result_error"]))
 
-    def _note_working_time(self, answer: dict[str, Any]) -> None:
-        times = [answer.get("time")]
+    def _note_working_time(self, api_method: str, params: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        times = {api_method: answer.get("time")}
         result = answer.get("result")
         if isinstance(result, dict) and isinstance(result.get("result_time"), dict):
-            times += result["result_time"].values()
-        resets = [str(time.get("operating_reset_at", "")) for time in times if isinstance(time, dict)]
-        latest = max((int(each) for each in resets if each.isdecimal() and len(each) < 11), default=None)
-        if latest is not None:
-            self.operating_resets_at = dt.datetime.fromtimestamp(latest, dt.UTC)
+            told = result["result_time"]
+            times |= {command.partition("?")[0]: told.get(name) for name, command in params.get("cmd", {}).items()}
+        for method, time in times.items():
+            resets = str(time.get("operating_reset_at", "")) if isinstance(time, dict) else ""
+            if resets.isdecimal() and len(resets) < 11:
+                self.operating_resets_at[method] = dt.datetime.fromtimestamp(int(resets), dt.UTC)
 
     def refresh_and_set_oauth_token(self, **_: Any) -> None:
         tokens = self._renew(self.auth_token)

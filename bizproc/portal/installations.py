@@ -1,13 +1,15 @@
 """The portals in which this app is installed, and the tokens with which they are called."""
 
 import datetime as dt
+import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, delete, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, case, delete, or_, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bizproc.portal.b24 import AdministratorNeeded, PortalApp, PortalRefused, PortalToken, PortalUnavailable, Tokens
@@ -20,7 +22,9 @@ from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.tables import CounterRow, HistoryRow, InstallationRow, RegistrationRow, RunRow, now
 
-APPLY_LEASE = dt.timedelta(minutes=2)
+logger = logging.getLogger(__name__)
+
+APPLY_LEASE = dt.timedelta(seconds=20)
 REMOVED = "The app has been removed from the portal."
 
 
@@ -73,31 +77,46 @@ def _read(row: InstallationRow) -> Installation:
 
 
 class Lease:
-    """The right to apply a plan in one portal, which ends by itself if whoever has it dies."""
+    """The right to apply a plan in one portal. It is prolonged as long as the process of whoever has it lives."""
 
     def __init__(self, database: Database, installation_id: int, claim: int) -> None:
+        self.installation_id = installation_id
         self._database = database
-        self._installation_id = installation_id
         self._claim = claim
-        self._renewed_at = now()
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._keeper.start()
 
-    def renew(self) -> None:
-        """Prolong it, if a part of it has passed. Raises PortalUnavailable when somebody else has it by now."""
-        if now() - self._renewed_at < APPLY_LEASE / 4:
-            return
-        self._renewed_at = now()
-        if not self._until(self._renewed_at + APPLY_LEASE):
-            raise PortalUnavailable("another apply has taken over in this portal")
+    def hold(self, session: Session) -> None:
+        """Let nobody take it before this transaction ends. Raises PortalUnavailable when somebody else has it by
+        now."""
+        own = select(InstallationRow.id).where(*self._own).with_for_update()
+        if session.scalar(own) is None:
+            raise PortalUnavailable("another apply has taken over in this portal; this one has stopped")
 
-    def release(self) -> None:
-        self._until(None)
+    def succeeded(self) -> None:
+        """The portal is in step: whatever was wrong before no longer is."""
+        self._set(register_error=None, register_attempts=0)
 
-    def _until(self, moment: dt.datetime | None) -> bool:
+    def end(self) -> None:
+        self._ended.set()
+        self._keeper.join()
+        self._set(apply_until=None)
+
+    def _keep(self) -> None:
+        while not self._ended.wait(APPLY_LEASE.total_seconds() / 4):
+            try:
+                self._set(apply_until=now() + APPLY_LEASE)
+            except SQLAlchemyError as error:  # the next time may do, and whoever stores anything asks again
+                logger.warning("a lease was not prolonged: %s", type(error).__name__)
+
+    @property
+    def _own(self) -> tuple[ColumnElement[bool], ...]:
+        return InstallationRow.id == self.installation_id, InstallationRow.apply_claim == self._claim
+
+    def _set(self, **values: Any) -> None:
         with self._database.writing() as session:
-            own = update(InstallationRow).where(
-                InstallationRow.id == self._installation_id, InstallationRow.apply_claim == self._claim
-            )
-            return session.execute(own.values(apply_until=moment).returning(InstallationRow.id)).scalar() is not None
+            session.execute(update(InstallationRow).where(*self._own).values(**values))
 
 
 class Installations:
@@ -280,12 +299,16 @@ class Installations:
                 .returning(InstallationRow.apply_claim)
             ).scalar()
         if claimed is None:
-            raise PortalUnavailable("another apply is at work in this portal; try again in a minute", retry_in=5)
+            raise PortalUnavailable(
+                "another apply is at work in this portal. Try again when it has ended; one that was killed gives way"
+                f" after {APPLY_LEASE.total_seconds():.0f} seconds.",
+                retry_in=5,
+            )
         lease = Lease(self._database, installation.id, claimed)
         try:
             yield lease
         finally:
-            lease.release()
+            lease.end()
 
     def confirm_host(self, installation: Installation, host: str) -> None:
         """A person says that the app is installed there under this host too."""

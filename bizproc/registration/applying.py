@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bizproc.definition.definition import Kind
@@ -13,7 +13,7 @@ from bizproc.portal.b24 import PortalRefused, PortalToken, PortalUnavailable, Sd
 from bizproc.portal.installations import Installation, Lease
 from bizproc.registration.plan import Plan
 from bizproc.registration.registrations import Registered, Registrations
-from bizproc.registration.sending import Call, calls, routes
+from bizproc.registration.sending import Call, calls, last_calls, routes
 from bizproc.storage.tables import now
 
 logger = logging.getLogger(__name__)
@@ -25,16 +25,6 @@ AT_ONCE = 4
 LONGEST_WAIT_SECONDS = 30
 
 NOT_FOUND = "ERROR_ACTIVITY_NOT_FOUND"
-REFUSALS = frozenset(
-    (
-        "ERROR_ACTIVITY_ADD_FAILURE",
-        "ERROR_ACTIVITY_VALIDATION_FAILURE",
-        "ERROR_CORE",
-        "ERROR_UNSUPPORTED_PROTOCOL",
-        "ERROR_WRONG_HANDLER_URL",
-    )
-)
-"""What a portal says of a definition that it will never take as it is."""
 PASSING = frozenset(
     (
         "",  # the connection was lost, or the answer was no JSON: whether it was done shows in the next list
@@ -44,10 +34,25 @@ PASSING = frozenset(
         "EXPIRED_TOKEN",
         "INTERNAL_SERVER_ERROR",
         "OPERATION_TIME_LIMIT",
+        "OVERLOAD_LIMIT",
         "QUERY_LIMIT_EXCEEDED",
     )
 )
 """What a new plan and a second try may settle."""
+NOT_ALLOWED = frozenset(("ACCESS_DENIED", "INSUFFICIENT_SCOPE"))
+OF_THE_PORTAL = NOT_ALLOWED | {
+    "APPLICATION_NOT_FOUND",
+    "ERROR_BATCH_LENGTH_EXCEEDED",
+    "ERROR_BATCH_METHOD_NOT_ALLOWED",
+    "ERROR_METHOD_NOT_FOUND",
+    "INVALID_CLIENT",
+    "INVALID_GRANT",
+    "INVALID_TOKEN",
+    "NO_AUTH_FOUND",
+    "PAYMENT_REQUIRED",
+    "PORTAL_DELETED",
+}
+"""What ends the apply: the next call would hear the same. Every other code is said of one definition alone."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,36 @@ class Applied:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a call was not done: the portal's code, upper-cased, and its words for a person."""
+    """Why a call was not done: the portal's code, upper-cased, its words for a person, and what was called."""
 
     code: str
     words: str
+    method: str = "batch"
+
+    def error(self) -> PortalRefused | PortalUnavailable:
+        if self.code in PASSING:
+            return Passing(self)
+        if self.code in NOT_ALLOWED:
+            return PortalRefused(
+                f"{self.words}. Activities are registered with the rights of who installs the app: an administrator of"
+                " the portal has to open it."
+            )
+        return PortalUnavailable(self.words)
 
 
-def listed(token: PortalToken, events_url: str | None = None) -> dict[Kind, list[str]]:
-    """The codes that the portal holds, by kind, in one call; the same call binds the events where an address is given.
+class Passing(PortalUnavailable):
+    """What a new plan and a second try may settle."""
 
-    Raises SdkError, PortalUnavailable, and PortalRefused when whoever installed the app may not ask.
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.words)
+        self.failure = failure
+
+
+def listed(token: PortalToken, events_url: str | None = None) -> tuple[dict[Kind, list[str]], Failure | None]:
+    """The codes that the portal holds, by kind, in one call; the same call binds the events where an address is given,
+    and tells why if a second try may bind one that is not bound.
+
+    Raises SdkError, Passing and PortalUnavailable, and PortalRefused when whoever installed the app may not ask.
     """
     bound = EVENTS if events_url else ()
     commands: dict[str, tuple[str, dict[str, Any]]] = {
@@ -79,17 +104,23 @@ def listed(token: PortalToken, events_url: str | None = None) -> dict[Kind, list
     for kind in KINDS:
         commands[kind] = (f"bizproc.{kind}.list", {})
     answer = token.batch(commands)
-    for name, error in answer.errors.items():
-        failure = _failure(error)
-        if name in KINDS:
-            raise _unlisted(failure)
+    failures = {name: _failure(answer.errors[name], commands[name][0]) for name in commands if name in answer.errors}
+    held: dict[Kind, list[str]] = {}
+    for kind in KINDS:
+        if kind in failures:
+            raise failures[kind].error()
+        codes = answer.results.get(kind)
+        if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+            raise PortalUnavailable(f"the portal's answer is not understood: {commands[kind][0]} gave no list of codes")
+        held[kind] = codes
+    unbound = None
+    for event, failure in failures.items():
         # A handler that is bound already is no fault (PROTOCOL.md section 2).
         if failure.code != "ERROR_CORE":
-            logger.warning("%s: the event %s is not bound: %s", token.domain, name, failure.words)
-    held = {kind: answer.results.get(kind) for kind in KINDS}
-    if not all(isinstance(codes, list) and all(isinstance(code, str) for code in codes) for codes in held.values()):
-        raise PortalUnavailable("The portal does not tell which activities it holds.")
-    return {kind: list(codes or ()) for kind, codes in held.items()}
+            logger.warning("%s: the event %s is not bound: %s", token.domain, event, failure.words)
+        if failure.code in PASSING:
+            unbound = failure
+    return held, unbound
 
 
 class Application:
@@ -116,6 +147,9 @@ class Application:
         self._allow_deletes = allow_deletes
         self._prefix = prefix
         self._registered: dict[str, Registered] = {}
+        self._warnings: dict[str, tuple[str, ...]] = {}
+        self._refused = registrations.refused(installation.id)
+        self._stuck: dict[str, str] = {}
         self._calls = 0
         self._counting = threading.Lock()
 
@@ -126,8 +160,10 @@ class Application:
             if failure is not None:
                 self._wait(failure, number - 1)
             try:
-                made = self._planned(refresh=refresh)
-                failure = self._send(made)
+                made, unbound = self._planned(refresh=refresh)
+                failure = self._send(made) or unbound
+            except Passing as passing:
+                failure = passing.failure
             except SdkError as error:
                 failure = Failure(error_code(error), described(error))
                 if failure.code not in PASSING:
@@ -139,27 +175,39 @@ class Application:
         why = failure.words if failure else ""
         raise PortalUnavailable(f"the portal did not take all of it, {ROUNDS} times: {why}")
 
-    def _planned(self, *, refresh: bool) -> Plan:
-        self._lease.renew()
+    def _planned(self, *, refresh: bool) -> tuple[Plan, Failure | None]:
         self._calls += 1
-        made = self._plan(listed(self._token, self._events_url), refresh)
+        held, unbound = listed(self._token, self._events_url)
+        made = self._plan(held, refresh)
         if made.gone:
-            self._registrations.settle(self._installation.id, deleted=made.gone)
-        return made
+            self._registrations.settle(self._lease, deleted=made.gone)
+        self._warnings = {change.code: change.warnings for change in made.changes}
+        return made, unbound
 
     def _send(self, made: Plan) -> Failure | None:
         """Send the plan's calls; a failure where a new plan is needed."""
-        made_calls = calls(made.pending(allow_deletes=self._allow_deletes))
+        changes = [
+            change
+            for change in made.pending(allow_deletes=self._allow_deletes)
+            if change.payload is None or change.payload.fingerprint not in self._refused
+        ]
+        failure = self._carry(calls(changes))
+        if failure is None:
+            accepted = [each for each in changes if each.payload and each.payload.fingerprint not in self._refused]
+            failure = self._carry([call for change in accepted for call in last_calls(change)])
+        return failure
+
+    def _carry(self, made: Sequence[Call]) -> Failure | None:
+        sent = [call for call in made if call.payload or call.code not in self._stuck]
         # What has to go first goes first; otherwise no call waits for another.
-        ordered = any(call.payload is None for call in made_calls)
+        ordered = any(call.payload is None for call in sent)
         with ThreadPoolExecutor(1 if ordered else AT_ONCE) as pool:
-            failures = list(pool.map(self._route, routes(made_calls)))
+            failures = list(pool.map(self._route, routes(sent)))
         return next((failure for failure in failures if failure is not None), None)
 
     def _route(self, route: list[Call]) -> Failure | None:
-        self._lease.renew()
-        payloads = [call.payload for call in route if call.payload]
-        self._registrations.sending(self._installation.id, payloads, self._prefix)
+        codes = {call.code: call.kind for call in route if call.done != "deleted"}
+        self._registrations.sending(self._lease, codes, self._prefix)
         with self._counting:
             self._calls += 1
         return self._settle(route, self._called(route))
@@ -167,42 +215,58 @@ class Application:
     def _called(self, route: list[Call]) -> dict[int, Failure]:
         """Which of the calls failed, by their place."""
         if len(route) == 1:
+            method = route[0].method
             try:
-                self._token.call_method(route[0].method, route[0].params)
+                self._token.call_method(method, route[0].params)
             except SdkError as error:
                 if not error_code(error):
                     raise
-                return {0: Failure(error_code(error), described(error))}
+                return {0: Failure(error_code(error), described(error), method)}
             return {}
         # Names that are no numbers: PHP would make lists of the answers (PROTOCOL.md section 5).
         commands = {f"call{place}": (call.method, call.params) for place, call in enumerate(route)}
         errors = self._token.batch(commands).errors
-        return {place: _failure(errors[name]) for place, name in enumerate(commands) if name in errors}
+        return {
+            place: _failure(errors[name], commands[name][0]) for place, name in enumerate(commands) if name in errors
+        }
 
     def _settle(self, route: list[Call], failures: Mapping[int, Failure]) -> Failure | None:
         """Store what one call came to, in one transaction."""
         again: Failure | None = None
+        ended: Failure | None = None
         accepted, refused, deleted = [], [], []
-        put = {call.code for call in route if call.payload}  # a replaced code stays this app's
         for place, call in enumerate(route):
             failure = failures.get(place)
-            if call.payload is None and (failure is None or failure.code == NOT_FOUND):
-                if call.code not in put:
+            if failure is None or (failure.code == NOT_FOUND and call.done in ("deleted", "removed")):
+                if call.payload:
+                    accepted.append((call.payload, call.done))
+                if call.done == "deleted":
                     deleted.append(call.code)
-                self._registered[call.code] = Registered(call.code, call.kind, call.done)
-            elif call.payload is not None and failure is None:
-                accepted.append((call.payload, call.done))
-                self._registered[call.code] = Registered(call.code, call.kind, call.done)
-            elif call.payload is not None and failure is not None and failure.code in REFUSALS:
+                if call.done not in ("removed", "released"):
+                    self._note(call, call.done)
+            elif failure.code in OF_THE_PORTAL:
+                ended = replace(failure, words=f"{call.code}: {failure.words}")
+            elif call.payload and call.code in self._stuck:
+                refused.append((call.payload, self._stuck[call.code]))
+            elif failure.code in PASSING:
+                again = replace(failure, words=f"{call.code}: {failure.words}")
+            elif call.payload:
                 refused.append((call.payload, failure.words))
-                self._registered[call.code] = Registered(call.code, call.kind, "refused", failure.words)
-            elif failure is not None and failure.code in PASSING:
-                again = failure
-            elif failure is not None:
-                self._registrations.settle(self._installation.id, accepted, refused, deleted)
-                raise _unlisted(failure)
-        self._registrations.settle(self._installation.id, accepted, refused, deleted)
+                self._note(call, "refused", failure.words)
+            elif call.done != "released":
+                self._stuck[call.code] = failure.words
+                self._note(call, "refused", failure.words)
+        self._refused |= {payload.fingerprint for payload, _ in refused}
+        self._registrations.settle(self._lease, accepted, refused, deleted)
+        if ended:
+            raise ended.error()
         return again
+
+    def _note(self, call: Call, action: str, error: str | None = None) -> None:
+        warnings = () if error else self._warnings.get(call.code, ())
+        for warning in warnings:
+            logger.warning("%s: %s: %s", self._installation.domain, call.code, warning)
+        self._registered[call.code] = Registered(call.code, call.kind, action, error, warnings)
 
     def _wait(self, failure: Failure, round_: int) -> None:
         """As long as PROTOCOL.md section 5 asks before another try."""
@@ -211,22 +275,14 @@ class Application:
             return
         pause = float(2**round_)
         if failure.code == "OPERATION_TIME_LIMIT":
-            resets_at = self._token.operating_resets_at
+            resets_at = self._token.operating_resets_at.get(failure.method)
             pause = max(pause, (resets_at - now()).total_seconds() + 1) if resets_at else LONGEST_WAIT_SECONDS
             if pause > LONGEST_WAIT_SECONDS:
                 raise PortalUnavailable(f"{failure.words} It can be tried again in {pause:.0f} s.", retry_in=pause)
         time.sleep(pause)
 
 
-def _failure(error: Mapping[str, Any]) -> Failure:
-    words = ": ".join(str(error[key]) for key in ("error", "error_description") if error.get(key))
-    return Failure(str(error.get("error", "")).upper(), words)
-
-
-def _unlisted(failure: Failure) -> PortalRefused | PortalUnavailable:
-    if failure.code in ("ACCESS_DENIED", "INSUFFICIENT_SCOPE"):
-        return PortalRefused(
-            f"{failure.words}. Activities are registered with the rights of who installs the app: an administrator of"
-            " the portal has to open it."
-        )
-    return PortalUnavailable(failure.words)
+def _failure(error: Any, method: str) -> Failure:
+    told = error if isinstance(error, Mapping) else {}
+    words = ": ".join(str(told[key]) for key in ("error", "error_description") if told.get(key))
+    return Failure(str(told.get("error", "")).upper(), words or "the portal's answer is not understood", method)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from bizproc.definition.definition import CLEARED, Definition, Kind
 
@@ -39,12 +40,17 @@ class Payload:
 
 def payload(definition: Definition, *, app_url: str, edition: str, prefix: str = "") -> Payload:
     """The payload of a definition for one portal. ``prefix`` keeps a developer's codes apart from production's; the
-    handler is the same, so that the app knows its activity by the address."""
+    handler is the same, so that the app knows its activity by the address. A settings dialog's address has the prefix
+    too: a portal wants another one for every code, within its first characters (PROTOCOL.md section 6)."""
     previous = definition.previous_code
+    fields = definition.to_bitrix_update(handler=f"{app_url}/activities/{definition.code}")
+    if prefix and definition.placement_handler:
+        dialog = urlsplit(definition.placement_handler)
+        fields["PLACEMENT_HANDLER"] = dialog._replace(query=f"prefix={prefix}&{dialog.query}".rstrip("&")).geturl()
     return Payload(
         code=prefix + definition.code,
         kind=definition.kind,
-        fields=definition.to_bitrix_update(handler=f"{app_url}/activities/{definition.code}"),
+        fields=fields,
         edition=edition,
         previous_code=None if previous is None else prefix + previous,
     )

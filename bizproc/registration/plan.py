@@ -16,11 +16,10 @@ class Known:
     """A registration as this app has it stored.
 
     fingerprint: of the payload that the portal last accepted; None when nobody knows what it holds, since what was sent
-        last was never answered
-    fields: of that payload
+        last was refused or never answered
+    fields: what it last accepted, also when nobody knows what it holds now
     """
 
-    kind: Kind
     fingerprint: str | None = None
     fields: Mapping[str, Any] | None = None
 
@@ -39,8 +38,9 @@ class Change:
     """What is to be done with one code.
 
     payload: what the portal is to hold; None for a delete
-    fields: what an update sends
-    replaces: the records that have to go first, as kind and code
+    fields: what is sent; none where the portal holds all of it
+    held: whether the portal has the code, and as this kind
+    replaces: the records that have to go, as kind and code: the same code as the other kind, or a former code
     warnings: for whoever reads the plan
     """
 
@@ -49,6 +49,7 @@ class Change:
     kind: Kind
     payload: Payload | None = None
     fields: tuple[FieldChange, ...] = ()
+    held: bool = False
     replaces: tuple[tuple[Kind, str], ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -86,10 +87,13 @@ def plan(
     """
     wanted = list(desired)
     held: dict[str, Kind] = {code: kind for kind, codes in listed.items() for code in codes}
-    changes = [_change(each, known.get(each.code), held, refresh=refresh) for each in wanted]
+    codes = {each.code for each in wanted}
+    changes = [_change(each, codes, known, held, refresh=refresh) for each in wanted]
     settled = {change.code for change in changes} | {code for each in changes for _, code in each.replaces}
     deletes = [
-        Change("delete", code, held[code], warnings=("process templates that use it will fail at this step",))
+        Change(
+            "delete", code, held[code], held=True, warnings=("process templates that use it will fail at this step",)
+        )
         for code in known
         if code in held and code not in settled
     ]
@@ -100,25 +104,33 @@ def plan(
     )
 
 
-def _change(payload: Payload, known: Known | None, held: Mapping[str, Kind], *, refresh: bool) -> Change:
+def _change(
+    payload: Payload, wanted: Collection[str], known: Mapping[str, Known], held: Mapping[str, Kind], *, refresh: bool
+) -> Change:
     code, kind, previous = payload.code, payload.kind, payload.previous_code
-    replaces: tuple[tuple[Kind, str], ...] = ()
-    if previous is not None and previous != code and previous in held:
-        replaces = ((held[previous], previous),)
+    stored = known.get(code, Known())
+    replaces: list[tuple[Kind, str]] = []
+    if previous is not None and previous in held and previous in known and previous not in wanted:
+        replaces.append((held[previous], previous))
     if code in held and held[code] != kind:  # a record cannot change its kind (PROTOCOL.md section 6)
-        replaces = (*replaces, (held[code], code))
-    if replaces:
-        gone = ", ".join(old for _, old in replaces)
-        words = (f"{gone} goes first: process templates that use it under another code or kind will fail",)
-        return Change("replace", code, kind, payload, _fields(payload, None), replaces, words)
-    if code not in held:
-        return Change("add", code, kind, payload, _fields(payload, None))
-    if refresh or known is None or known.fingerprint is None or known.fields is None:
-        return Change("update", code, kind, payload, _fields(payload, None))
-    if known.fingerprint == payload.fingerprint:
-        return Change("keep", code, kind, payload)
+        replaces.append((held[code], code))
+    there = held.get(code) == kind
+    certain = there and stored.fingerprint is not None and not refresh
+    same = certain and stored.fingerprint == payload.fingerprint
+    action: Action = "replace" if replaces else "keep" if same else "update" if there else "add"
+    former = [known[old].fields for _, old in replaces if old != code]
     return Change(
-        "update", code, kind, payload, _fields(payload, known.fields), warnings=tuple(_vanished(payload, known.fields))
+        action,
+        code,
+        kind,
+        payload,
+        fields=() if same else _fields(payload, stored.fields if certain else None),
+        held=there,
+        replaces=tuple(replaces),
+        warnings=tuple(
+            f"{old} goes: process templates that use it under another code or kind will fail" for _, old in replaces
+        )
+        + tuple(_vanished(payload, stored.fields, *former)),
     )
 
 
@@ -136,8 +148,8 @@ def _fields(payload: Payload, old: Mapping[str, Any] | None) -> tuple[FieldChang
     return tuple(changes) or _fields(payload, None)
 
 
-def _vanished(payload: Payload, old: Mapping[str, Any]) -> Iterator[str]:
+def _vanished(payload: Payload, *before: Mapping[str, Any] | None) -> Iterator[str]:
     for section, words in (("PROPERTIES", "property"), ("RETURN_PROPERTIES", "return property")):
-        for key in old.get(section) or {}:
+        for key in dict.fromkeys(key for old in before for key in (old or {}).get(section) or ()):
             if key not in payload.fields[section]:
                 yield f"the {words} {key} vanishes: process templates that use it refer to nothing"

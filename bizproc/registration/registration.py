@@ -1,15 +1,20 @@
 """Keep a portal's activities in step with the definitions of the code."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from bizproc.definition.definition import Definition, Kind
+from bizproc.definition.portal_rules import CODE_LENGTH
+from bizproc.errors import BizprocError
 from bizproc.portal.b24 import PortalRefused, PortalToken
 from bizproc.portal.installations import Installation, Installations
 from bizproc.registration.applying import Application, Applied, listed
 from bizproc.registration.payload import Payload, payload
 from bizproc.registration.plan import Plan, plan
 from bizproc.registration.registrations import Registrations
+
+PREFIX_LENGTH = 64
 
 
 class Registration:
@@ -28,11 +33,27 @@ class Registration:
         self._app_url = app_url
 
     def desired(self, installation: Installation, prefix: str = "") -> list[Payload]:
-        """What the portal is to hold. ``prefix`` keeps a developer's codes apart from production's."""
+        """What the portal is to hold. ``prefix`` keeps a developer's codes apart from production's.
+
+        Raises BizprocError for a prefix that makes no codes.
+        """
+        longest = CODE_LENGTH - max((len(each.code) for each in self._definitions), default=0)
+        allowed = min(longest, PREFIX_LENGTH)
+        if not re.fullmatch(r"[A-Za-z0-9._-]*", prefix) or len(prefix) > allowed:
+            raise BizprocError(
+                f"{prefix!r} cannot be put before codes: take at most {allowed} Latin letters, digits, '.', '_' and"
+                " '-', such as anna."
+            )
         return [
             payload(definition, app_url=self._app_url, edition=installation.edition, prefix=prefix)
             for definition in self._definitions
         ]
+
+    @property
+    def hosts(self) -> list[str]:
+        """Where the portals' callbacks and settings dialogs go."""
+        dialogs = (each.placement_handler for each in self._definitions if each.placement_handler)
+        return list(dict.fromkeys(map(host_of, (self._app_url, *dialogs))))
 
     def check_domain(self, installation: Installation) -> None:
         """A portal takes any address for callbacks, and none come if it is not the one where the app is installed there
@@ -40,9 +61,8 @@ class Registration:
 
         Raises PortalRefused when it is another one.
         """
-        told = {_host(f"//{host}") for host in (installation.app_host, installation.confirmed_host) if host}
-        dialogs = (each.placement_handler for each in self._definitions if each.placement_handler)
-        wrong = [host for host in map(_host, (self._app_url, *dialogs)) if host not in told]
+        told = {host_of(host) for host in (installation.app_host, installation.confirmed_host) if host}
+        wrong = [host for host in self.hosts if host not in told]
         if told and wrong:
             raise PortalRefused(
                 f"The app is installed in {installation.domain} under {installation.app_host}, but its own address"
@@ -53,9 +73,10 @@ class Registration:
             )
 
     def differs(self, installation: Installation) -> bool:
-        """Whether the definitions are others than the portal last accepted; asks the store alone."""
-        accepted = {code: each.fingerprint for code, each in self._registrations.known(installation.id, "").items()}
-        return any(accepted.get(each.code) != each.fingerprint for each in self.desired(installation))
+        """Whether the definitions are others than the portal last accepted or refused; asks the store alone."""
+        known = self._registrations.known(installation.id, "").values()
+        settled = {each.fingerprint for each in known} | self._registrations.refused(installation.id)
+        return any(each.fingerprint not in settled for each in self.desired(installation))
 
     def plan(self, installation: Installation, token: PortalToken, *, prefix: str = "", refresh: bool = False) -> Plan:
         """What an apply would do; changes nothing.
@@ -63,7 +84,9 @@ class Registration:
         Raises SdkError when the portal cannot be asked, PortalRefused when it does not tell.
         """
         self.check_domain(installation)
-        return self._planned(installation, listed(token), prefix, refresh)
+        desired = self.desired(installation, prefix)
+        held, _ = listed(token)
+        return self._planned(installation, desired, held, prefix, refresh)
 
     def apply(
         self,
@@ -73,35 +96,59 @@ class Registration:
         allow_deletes: bool = False,
         prefix: str = "",
         refresh: bool = False,
+        repeat_refused: bool = True,
     ) -> Applied:
         """Bind the events and bring the portal in step; what it refuses does not stop the others. Interrupted anywhere,
         the next apply finishes the work.
 
+        repeat_refused: send again what the portal has refused before, as somebody who asks for it wants
+
         Raises SdkError and PortalUnavailable when the portal cannot take it now, or somebody else is at it;
-        PortalRefused when it takes nothing at all.
+        PortalRefused when it takes nothing at all; BizprocError as ``desired`` does.
         """
         self.check_domain(installation)
+        desired = self.desired(installation, prefix)
         with self._installations.applying(installation) as lease:
+            if repeat_refused or refresh:
+                self._registrations.forget_refusals(installation.id)
             application = Application(
                 self._registrations,
                 installation,
                 token,
                 lease,
-                plan=lambda held, again: self._planned(installation, held, prefix, again),
+                plan=lambda held, again: self._planned(installation, desired, held, prefix, again),
                 events_url=f"{self._app_url}/events",
                 allow_deletes=allow_deletes,
                 prefix=prefix,
             )
-            return application.run(refresh=refresh)
+            applied = application.run(refresh=refresh)
+            if not prefix:
+                lease.succeeded()
+            return applied
 
     def _planned(
-        self, installation: Installation, held: Mapping[Kind, Sequence[str]], prefix: str, refresh: bool
+        self,
+        installation: Installation,
+        desired: Sequence[Payload],
+        held: Mapping[Kind, Sequence[str]],
+        prefix: str,
+        refresh: bool,
     ) -> Plan:
         others = self._registrations.others(installation.id, prefix)
+        taken = sorted(others & {each.code for each in desired})
+        if taken:
+            raise PortalRefused(
+                f"{', '.join(taken)} is registered in {installation.domain} with another prefix than {prefix!r}: choose"
+                " another prefix or another code. Nothing was sent."
+            )
         own = {kind: [code for code in codes if code not in others] for kind, codes in held.items()}
         known = self._registrations.known(installation.id, prefix)
-        return plan(self.desired(installation, prefix), known, own, refresh=refresh)
+        return plan(desired, known, own, refresh=refresh)
 
 
-def _host(address: str) -> str:
-    return (urlsplit(address).hostname or "").lower()
+def host_of(address: str) -> str:
+    """The host, in lower case, of an address or of a host as somebody writes it; empty where there is none."""
+    try:
+        return urlsplit(address if "://" in address else f"//{address}").hostname or ""
+    except ValueError:
+        return ""

@@ -1,29 +1,32 @@
 """The stored registrations: what each portal last accepted of each definition."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, delete, func, select, update
 
 from bizproc.definition.definition import Kind
+from bizproc.portal.installations import Lease
 from bizproc.registration.payload import Payload
 from bizproc.registration.plan import Known
 from bizproc.storage.database import Database
 from bizproc.storage.tables import PayloadRow, RegistrationRow, now
 
+UNCERTAIN = ("sending", "refused")
+"""After these nobody knows what the portal holds."""
+
 
 @dataclass(frozen=True)
 class Registered:
     """What became of one definition: ``added``, ``updated``, ``replaced``, ``deleted``, or ``refused``, then with the
-    portal's words."""
+    portal's words. ``warnings``: what process templates lose by it."""
 
     code: str
     kind: Kind
     action: str
     error: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Registrations:
@@ -40,7 +43,9 @@ class Registrations:
         )
         with self._database.reading() as session:
             return {
-                row.code: Known(row.kind, row.fingerprint, None if fields is None else json.loads(fields))  # type: ignore[arg-type]
+                row.code: Known(
+                    None if row.action in UNCERTAIN else row.fingerprint, None if fields is None else json.loads(fields)
+                )
                 for row, fields in session.execute(rows)
             }
 
@@ -68,62 +73,69 @@ class Registrations:
             counted = session.execute(refused.group_by(RegistrationRow.installation_id))
             return {installation_id: number for installation_id, number in counted}  # noqa: C416 - rows are no pairs
 
-    def sending(self, installation_id: int, payloads: Iterable[Payload], prefix: str) -> None:
-        """These are about to be sent. Until the portal has accepted them, nobody knows what it holds; and whatever
-        happens now, the codes are this app's."""
-        moment = now()
-        rows = [
-            {
-                "installation_id": installation_id,
-                "code": payload.code,
-                "prefix": prefix,
-                "kind": payload.kind,
-                "action": "sending",
-                "fingerprint": None,
-                "error": None,
-                "sent_at": moment,
-            }
-            for payload in payloads
-        ]
+    def refused(self, installation_id: int) -> set[str]:
+        """The fingerprints of what the portal refused. Unchanged it is not sent again (PROTOCOL.md section 10)."""
+        refused = select(RegistrationRow.refused_fingerprint).where(RegistrationRow.installation_id == installation_id)
+        with self._database.reading() as session:
+            return {each for each in session.scalars(refused) if each is not None}
+
+    def forget_refusals(self, installation_id: int) -> None:
+        """Somebody asks for it once more: what was refused may be sent again."""
         with self._database.writing() as session:
-            self._put(session, rows)
+            session.execute(
+                update(RegistrationRow)
+                .where(RegistrationRow.installation_id == installation_id)
+                .values(refused_fingerprint=None)
+            )
+
+    def sending(self, lease: Lease, codes: Mapping[str, Kind], prefix: str) -> None:
+        """These are about to be sent. Until the portal has accepted them, nobody knows what it holds; and whatever
+        happens now, the codes are this app's.
+
+        Raises PortalUnavailable for whoever has lost the lease.
+        """
+        row = {"installation_id": lease.installation_id, "prefix": prefix, "action": "sending", "sent_at": now()}
+        rows = [row | {"code": code, "kind": kind} for code, kind in codes.items()]
+        insert = self._database.insert(RegistrationRow)
+        changed = {name: insert.excluded[name] for name in ("prefix", "kind", "action", "sent_at")}
+        key = ["installation_id", "code"]
+        with self._database.writing() as session:
+            lease.hold(session)
+            if rows:
+                nothing = {"error": None, "refused_fingerprint": None}
+                session.execute(insert.on_conflict_do_update(index_elements=key, set_=changed | nothing), rows)
 
     def settle(
         self,
-        installation_id: int,
-        accepted: Iterable[tuple[Payload, str]] = (),
-        refused: Iterable[tuple[Payload, str]] = (),
+        lease: Lease,
+        accepted: Collection[tuple[Payload, str]] = (),
+        refused: Collection[tuple[Payload, str]] = (),
         deleted: Collection[str] = (),
     ) -> None:
         """Store in one transaction what one call came to: the payloads that the portal accepted, each with what was
-        done (``added``, ``updated``), those that it refused, each with its words, and the codes that are gone. They
-        have all been announced by ``sending``."""
-        wholes, rows = [], []
-        row: dict[str, Any] = {"installation_id": installation_id, "prefix": "", "sent_at": now()}
-        for payload, action in accepted:
-            fingerprint = payload.fingerprint
-            wholes.append({"fingerprint": fingerprint, "fields": json.dumps(dict(payload.fields))})
-            settled = {"code": payload.code, "kind": payload.kind, "action": action, "fingerprint": fingerprint}
-            rows.append({**row, **settled, "error": None})
-        for payload, words in refused:
-            refusal = {"code": payload.code, "kind": payload.kind, "action": "refused", "fingerprint": None}
-            rows.append({**row, **refusal, "error": words})
-        with self._database.writing() as session:
-            if wholes:
-                session.execute(self._database.insert(PayloadRow).on_conflict_do_nothing(), wholes)
-            self._put(session, rows, kept=("prefix", "sent_at"))
-            if deleted:
-                session.execute(
-                    delete(RegistrationRow).where(
-                        RegistrationRow.installation_id == installation_id, RegistrationRow.code.in_(list(deleted))
-                    )
-                )
+        done (``added``, ``updated``, ``replaced``), those that it refused, each with its words, and the codes that are
+        gone. They have all been announced by ``sending``.
 
-    def _put(self, session: Session, rows: list[dict[str, Any]], kept: Collection[str] = ()) -> None:
-        """Insert the rows, or change those that are there, but for what is to be kept of them."""
-        if not rows:
-            return
-        key = ("installation_id", "code")
-        insert = self._database.insert(RegistrationRow)
-        changed = {name: insert.excluded[name] for name in rows[0] if name not in (*key, *kept)}
-        session.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changed), rows)
+        Raises PortalUnavailable for whoever has lost the lease; then nothing is stored.
+        """
+        wholes = {each.fingerprint: json.dumps(dict(each.fields)) for each, _ in accepted}
+        own = RegistrationRow.installation_id == lease.installation_id
+        of_code = update(RegistrationRow).where(own, RegistrationRow.code == bindparam("of"))
+        with self._database.writing() as session:
+            lease.hold(session)
+            if wholes:
+                whole = self._database.insert(PayloadRow).on_conflict_do_nothing()
+                session.execute(whole, [{"fingerprint": each, "fields": fields} for each, fields in wholes.items()])
+                session.connection().execute(
+                    of_code.values(action=bindparam("done"), fingerprint=bindparam("accepted")),
+                    [{"of": each.code, "done": done, "accepted": each.fingerprint} for each, done in accepted],
+                )
+            if refused:
+                session.connection().execute(
+                    of_code.values(
+                        action="refused", error=bindparam("words"), refused_fingerprint=bindparam("refused")
+                    ),
+                    [{"of": each.code, "words": words, "refused": each.fingerprint} for each, words in refused],
+                )
+            if deleted:
+                session.execute(delete(RegistrationRow).where(own, RegistrationRow.code.in_(list(deleted))))

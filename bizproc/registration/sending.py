@@ -21,8 +21,9 @@ _LOST_KEY = re.compile(r"[\[\]\0]|\A\s?\Z", re.ASCII)
 class Call:
     """One REST call of a plan.
 
-    done: what it is when the portal accepts it: ``added``, ``updated``, ``replaced``, ``deleted``
-    code, kind: of the record that it concerns; payload: what the portal holds then, None for a delete
+    done: what it is when the portal accepts it: ``added``, ``updated``, ``replaced``; without a payload ``deleted``,
+        ``removed`` (deleted to be added as the other kind), ``released`` (its dialog's address is free for another)
+    code, kind: of the record that it concerns; payload: what the portal holds then
     """
 
     method: str
@@ -35,29 +36,56 @@ class Call:
 
 def calls(changes: Sequence[Change]) -> list[Call]:
     """What has to go first, then what is new or different. A batch is worked on in its order."""
-    return [call for change in changes for call in _deletes(change)] + [
-        call for change in changes for call in _puts(change)
+    return [
+        *_releases(changes),
+        *(call for change in changes for call in _deletes(change)),
+        *(call for change in changes for call in _puts(change)),
     ]
 
 
+def last_calls(change: Change) -> list[Call]:
+    """What goes once the portal has accepted the change: what it held under a former code."""
+    return [_delete(kind, code, "deleted") for kind, code in change.replaces if code != change.code]
+
+
+def _releases(changes: Sequence[Change]) -> Iterator[Call]:
+    """A portal wants another dialog's address for every code: where one may go from code to code, whoever has it gives
+    it up before anybody takes it."""
+    sent = [(change, each) for change in changes for each in change.fields]
+    takers = {change.code for change, each in sent if each.field == "PLACEMENT_HANDLER"}
+    holders = [
+        (change.kind, change.code)
+        for change, each in sent
+        if change.held and each.field == "USE_PLACEMENT" and each.old != "N"
+    ]
+    former = [old for change in changes if change.fields for old in change.replaces if old[1] != change.code]
+    for kind, code in (*holders, *former):
+        if takers - {code}:
+            params = {"CODE": code, "FIELDS": {"USE_PLACEMENT": "N"}}
+            yield Call(f"bizproc.{kind}.update", params, "released", code, kind)
+
+
 def _deletes(change: Change) -> Iterator[Call]:
-    gone = change.replaces if change.action == "replace" else ()
     if change.action == "delete":
-        gone = ((change.kind, change.code),)
-    for kind, code in gone:
-        yield Call(f"bizproc.{kind}.delete", {"CODE": code}, "deleted", code, kind)
+        yield _delete(change.kind, change.code, "deleted")
+    for kind, code in change.replaces:
+        if code == change.code:
+            yield _delete(kind, code, "removed")
+
+
+def _delete(kind: Kind, code: str, done: str) -> Call:
+    return Call(f"bizproc.{kind}.delete", {"CODE": code}, done, code, kind)
 
 
 def _puts(change: Change) -> Iterator[Call]:
     payload = change.payload
-    if payload is None or change.action == "keep":
+    if payload is None or not change.fields:
         return
-    if change.action == "update":
-        fields = {each.field: each.new for each in change.fields}
-        params = {"CODE": change.code, "FIELDS": fields}
-        yield Call(f"bizproc.{change.kind}.update", params, "updated", change.code, change.kind, payload)
+    done = {"add": "added", "update": "updated"}.get(change.action, "replaced")
+    if change.held:
+        params = {"CODE": change.code, "FIELDS": {each.field: each.new for each in change.fields}}
+        yield Call(f"bizproc.{change.kind}.update", params, done, change.code, change.kind, payload)
     else:
-        done = "replaced" if change.action == "replace" else "added"
         yield Call(f"bizproc.{change.kind}.add", payload.to_add(), done, change.code, change.kind, payload)
 
 

@@ -6,6 +6,7 @@ import threading
 
 from sqlalchemy import select, update
 
+from bizproc.errors import BizprocError
 from bizproc.portal.b24 import PortalRefused, PortalUnavailable, SdkError, described
 from bizproc.portal.installations import Installations
 from bizproc.registration.registration import Registration
@@ -67,16 +68,17 @@ class AppWorker:
         # A portal can be away for weeks: two to the power of all those tries would be no time any more.
         pause = min(dt.timedelta(seconds=2 ** min(installation.register_attempts, 20)), LONGEST_PAUSE)
         try:
-            self._registration.apply(installation, self._installations.token(installation))
+            token = self._installations.token(installation)
+            self._registration.apply(installation, token, repeat_refused=False)
         except PortalRefused as refused:
             error = described(refused)
-        except (SdkError, PortalUnavailable) as failed:
-            error = described(failed)
+        except Exception as failed:  # whatever a portal answers, the registration is told and tried again
+            if isinstance(failed, (SdkError, BizprocError)):
+                error = described(failed)
+            else:
+                error = f"an unforeseen error: {type(failed).__name__}"
             known = failed.retry_in if isinstance(failed, PortalUnavailable) else None
             due = now() + (dt.timedelta(seconds=known) if known else pause)
-        except Exception as failed:  # whatever a portal answers: nobody else sees that it is tried again, and told
-            error = f"The portal's answer is not understood ({type(failed).__name__})."
-            due = now() + pause
         if error:
             logger.warning("%s: activities not registered: %s", installation.domain, error)
         with self._database.writing() as session:

@@ -138,9 +138,10 @@ class RegistrationRow(Table):
     """One definition as one portal holds it.
 
     code: with the prefix; prefix: of the developer who registered it, empty in production
-    fingerprint: of the payload that the portal last accepted, null from the moment something else is sent until the
-        portal has accepted that
-    action: ``sending``, then ``added``, ``updated`` or ``refused``; error: the portal's words when refused
+    fingerprint: of the payload that the portal last accepted; whether it still holds that, nobody knows while the
+        action is ``sending`` or ``refused``
+    refused_fingerprint: of the payload that it refused, until something is sent again
+    action: ``sending``, then ``added``, ``updated``, ``replaced`` or ``refused``, then with the portal's words in error
     """
 
     __tablename__ = "registrations"
@@ -151,6 +152,7 @@ class RegistrationRow(Table):
     code: Mapped[str] = mapped_column(String(128))
     prefix: Mapped[str] = mapped_column(String(64), server_default="")
     fingerprint: Mapped[str | None] = mapped_column(ForeignKey("payloads.fingerprint"))
+    refused_fingerprint: Mapped[str | None] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(String(8))
     action: Mapped[str] = mapped_column(String(8))
     error: Mapped[str | None] = mapped_column(Text)

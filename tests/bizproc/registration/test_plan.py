@@ -15,7 +15,7 @@ def wanted(code: str = "a", kind: Kind = "activity", previous_code: str | None =
 
 
 def known(payload: Payload) -> Known:
-    return Known(payload.kind, payload.fingerprint, payload.fields)
+    return Known(payload.fingerprint, payload.fields)
 
 
 def actions(made: Plan) -> list[tuple[str, str]]:
@@ -64,7 +64,7 @@ def test_another_address_of_a_dialog_is_not_sent_alone() -> None:
     assert {each.field for each in change.fields} == {"USE_PLACEMENT", "PLACEMENT_HANDLER"}
 
 
-@pytest.mark.parametrize("stored", [None, Known("activity")])
+@pytest.mark.parametrize("stored", [None, Known(), Known(None, wanted(NAME="B").fields)])
 def test_of_what_nobody_knows_every_field_is_sent(stored: Known | None) -> None:
     made = plan([wanted()], {"a": stored} if stored else {}, {"activity": ["a"]})
     (change,) = made.changes
@@ -111,8 +111,13 @@ def test_a_renamed_definition_replaces_its_former_code() -> None:
     made = plan([renamed], {"old": known(wanted("old"))}, {"activity": ["old"]})
     assert actions(made) == [("replace", "new")]
     assert made.changes[0].replaces == (("activity", "old"),)
-    both = plan([renamed], {}, {"activity": ["old", "new"]})
-    assert both.changes[0].replaces == (("activity", "old"),)
+    half = plan([renamed], {"new": known(renamed), "old": known(wanted("old"))}, {"activity": ["old", "new"]})
+    assert actions(half) == [("replace", "new")]
+    assert half.changes[0].replaces == (("activity", "old"),)
+    assert half.changes[0].fields == (), "the portal has accepted it already"
+    foreign = plan([renamed], {}, {"activity": ["old"]})
+    assert actions(foreign) == [("add", "new")]
+    assert foreign.foreign == (("activity", "old"),)
     assert actions(plan([renamed], {}, {"activity": []})) == [("add", "new")]
     done = plan([renamed], {"new": known(renamed), "old": known(wanted("old"))}, {"activity": ["new"]})
     assert actions(done) == [("keep", "new")]
@@ -139,3 +144,20 @@ def test_a_vanished_property_is_warned_of() -> None:
         "the property x vanishes: process templates that use it refer to nothing",
         "the return property r vanishes: process templates that use it refer to nothing",
     )
+
+
+def test_a_former_code_that_is_in_use_is_left_alone() -> None:
+    new, old = wanted("new", previous_code="old"), wanted("old", previous_code="new")
+    for both in ([new, wanted("old")], [new, old]):
+        stored = {each.code: known(each) for each in both}
+        assert actions(plan(both, stored, {"activity": ["new", "old"]})) == [("keep", "new"), ("keep", "old")]
+
+
+@pytest.mark.parametrize("how", ["refresh", "robot", "renamed", "wiped", "unanswered"])
+def test_a_vanished_property_is_warned_of_whatever_else_changes(how: str) -> None:
+    old = wanted("old" if how == "renamed" else "a", PROPERTIES={"x": {"Name": "X"}})
+    new = wanted(kind="robot" if how == "robot" else "activity", previous_code="old")
+    stored = {old.code: Known(None, old.fields) if how == "unanswered" else known(old)}
+    held: dict[Kind, list[str]] = {"activity": [] if how == "wiped" else [old.code]}
+    (change,) = plan([new], stored, held, refresh=how == "refresh").changes
+    assert change.warnings[-1] == "the property x vanishes: process templates that use it refer to nothing"
