@@ -4,6 +4,7 @@ import click
 
 from bizproc.backend import Backend
 from bizproc.portal.installations import Installation
+from bizproc.registration.registration import host_of
 from bizproc.storage.reencryption import Reencrypted
 from commands import Group, backend
 from commands.tables import show as table
@@ -75,14 +76,20 @@ def show(domain: str) -> None:
 
 @portals.command()
 @click.argument("domain")
-@click.option("--host", required=True, help="The host of this app's own address.")
+@click.option("--host", required=True, help="The host of this app's own address, B24_APP_URL.")
 def confirm(domain: str, host: str) -> None:
     """Confirm under which host the app is installed in a portal, where a proxy hides it."""
     app = backend()
     installation = _installed(app, domain)
-    app.installations.confirm_host(installation, host)
+    confirmed = host_of(host)
+    if confirmed not in app.registration.hosts:
+        raise click.ClickException(
+            f"{host!r} is not where this app's own address is, {', '.join(app.registration.hosts)}. Give that host, or"
+            " set B24_APP_URL to the address under which the app is installed."
+        )
+    app.installations.confirm_host(installation, confirmed)
     app.installations.want_registration(installation)
-    click.echo(f"{domain} calls this app under {host}. Its activities are registered next.")
+    click.echo(f"{domain} calls this app under {confirmed}. Its activities are registered next.")
 
 
 @portals.command()

@@ -1,6 +1,7 @@
 """``flask activities plan``, ``apply`` and ``drift``: what portals hold against what the code says."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 from rich.progress import Progress
+from sqlalchemy.exc import SQLAlchemyError
 
 from bizproc.backend import Backend
 from bizproc.errors import BizprocError
@@ -17,6 +19,7 @@ from bizproc.portal.b24 import PortalToken, SdkError, described
 from bizproc.portal.installations import Installation
 from bizproc.registration.applying import Applied
 from bizproc.registration.plan import Change, Plan
+from bizproc.storage.database import unreachable
 from commands import Command, backend
 from commands.tables import show
 
@@ -28,6 +31,7 @@ SIGNS = {"add": "+", "update": "~", "replace": "±", "delete": "-"}
 COUNTS = {"add": "to add", "update": "to update", "replace": "to replace", "delete": "to delete", "keep": "unchanged"}
 SHOWN_CHARACTERS = 80
 CHANGES_PENDING = 3
+INTERRUPTED = "interrupted before its turn: nothing was sent"
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -101,7 +105,7 @@ def apply(
         ),
     )
     rows = [row for each, result in done for row in _applied(each, result, allow_deletes=allow_deletes)]
-    _print_rows(("Portal", "Code", "Result", "Why"), rows, as_json, nothing="There is no activity to register.")
+    _print_rows(("Portal", "Code", "Result", "Why"), rows, as_json, nothing="There is nothing to register.")
     sys.exit(1 if any(result in ("failed", "refused") for _, _, result, _ in rows) else 0)
 
 
@@ -142,13 +146,14 @@ def _print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], as_json: 
 def _chosen(app: Backend, portals: Sequence[str], all_portals: bool) -> list[Installation]:
     if bool(portals) == all_portals:
         raise click.UsageError("Say which portals: --all, or --portal DOMAIN as often as needed.")
+    if all_portals:
+        return [each for each in app.installations.all() if each.active]
     named = {domain: app.installations.of_domain(domain) for domain in portals}
     missing = [domain for domain, installation in named.items() if installation is None]
-    chosen = [each for each in (named.values() if portals else app.installations.all()) if each and each.active]
-    if missing or not chosen:
-        where = f"in {', '.join(missing)}" if missing else "in any portal"
-        raise click.ClickException(f"The app is not installed {where}. 'flask portals list' tells where it is.")
-    return chosen
+    if missing:
+        where = ", ".join(missing)
+        raise click.ClickException(f"The app is not installed in {where}. 'flask portals list' tells where it is.")
+    return [each for each in named.values() if each]
 
 
 def _in_each(app: Backend, chosen: list[Installation], parallel: int, work: "Work[Result]") -> "Done[Result]":
@@ -159,14 +164,25 @@ def _in_each(app: Backend, chosen: list[Installation], parallel: int, work: "Wor
             return work(installation, app.installations.token(installation))
         except (SdkError, BizprocError) as error:
             return described(error)
+        except SQLAlchemyError as error:
+            return str(unreachable(error))
+        except Exception as error:  # whatever one portal answers, it does not stop the others
+            return f"an unforeseen error: {type(error).__name__}"
 
-    results: dict[int, Any] = {}
+    if not chosen:
+        click.echo("The app is not installed in any portal yet.", err=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ThreadPoolExecutor(max(1, parallel)) as pool, _progress(len(chosen)) as advance:
         futures = {pool.submit(one, each): each for each in chosen}
-        for future in as_completed(futures):
-            results[futures[future].id] = future.result()
-            advance()
-    return [(each, results[each.id]) for each in chosen]
+        try:
+            for _ in as_completed(futures):
+                advance()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for once_more in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(once_more, signal.SIG_DFL)
+            click.echo("Stopping once the portals at work are done; once more ends it at once.", err=True)
+    return [(each, INTERRUPTED if future.cancelled() else future.result()) for future, each in futures.items()]
 
 
 @contextmanager
@@ -186,7 +202,7 @@ def _applied(
         yield domain, "", "failed", result
         return
     for each in result.registered:
-        yield domain, each.code, each.action, each.error or ""
+        yield domain, each.code, each.action, "; ".join((each.error,) if each.error else each.warnings)
     touched = {each.code for each in result.registered}
     for change in result.plan.changes:
         if change.action == "keep" and change.code not in touched:

@@ -2,21 +2,25 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from bizproc.settings import Settings
-from bizproc.storage.tables import InstallationRow
+from bizproc.storage.tables import InstallationRow, PayloadRow, RegistrationRow, now
 from tests.conftest import Portal, RunningApp, eventually
 
 FLASK = Path(sys.executable).parent / "flask"
@@ -198,10 +202,14 @@ def test_nothing_is_sent_under_another_domain(environment: dict[str, str], porta
     assert done.returncode == 1
     assert "under 127.0.0.1" in done.stdout
     assert "flask portals confirm" in done.stdout
-    confirmed = flask("portals", "confirm", domain, "--host", "app.example.com", environment=moved)
+    confirmed = flask("portals", "confirm", domain, "--host", "https://App.example.com:443/", environment=moved)
     assert confirmed.stdout.startswith(f"{domain} calls this app under app.example.com.")
     assert flask("activities", "apply", "--all", environment=moved).returncode == 0
     assert portal.stored()["save_document"]["HANDLER"] == "https://app.example.com/activities/save_document"
+    for wrong in ("other.example.com", " ", "https://"):
+        refused = flask("portals", "confirm", domain, "--host", wrong, environment=moved)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert f"{wrong!r} is not where this app's own address is, app.example.com." in refused.stderr
     unknown = flask("portals", "confirm", "x.example.com", "--host", "y.example.com", environment=moved)
     assert unknown.stderr.startswith("Error: The app is not installed in x.example.com.")
 
@@ -213,6 +221,186 @@ def test_an_unreachable_portal_is_one_line(environment: dict[str, str], installe
     assert done.returncode == 1
     assert "failed: 127.0.0.1:1 cannot be reached: NewConnectionError" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """An endpoint that answers this to everything, with status 200."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/rest/"
+        server.shutdown()
+
+
+ODD = (
+    *(
+        b"[]",
+        b"null",
+        b'"x"',
+        b"{}",
+        b'{"result": []}',
+        b'{"result": true}',
+        b'{"result":{"result":[],"result_error":[]}}',
+    ),
+    b'{"result":{"result":{"activity":null,"robot":null},"result_error":[]}}',
+)
+
+
+def copies(installed: RunningApp, *different: dict[str, str]) -> None:
+    """More installations, each like the one that is there but for some columns."""
+    with installed.backend.database.writing() as session:
+        row = session.scalars(select(InstallationRow)).one()
+        columns = {each.key: getattr(row, each.key) for each in InstallationRow.__table__.columns if each.key != "id"}
+        session.add_all(InstallationRow(**columns | {"member_id": f"m{n}"} | each) for n, each in enumerate(different))
+
+
+def test_odd_answers_of_portals_do_not_stop_the_others(
+    environment: dict[str, str], portal: Portal, installed: RunningApp
+) -> None:
+    domain = portal.description["domain"]
+    with ExitStack() as servers:
+        odd = [servers.enter_context(answering(answer)) for answer in ODD]
+        copies(installed, *({"domain": f"p{n}.example.com", "client_endpoint": each} for n, each in enumerate(odd)))
+        done = flask("activities", "apply", "--all", "--json", environment=environment)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+        results = {(row["portal"], row["code"]): row for row in json.loads(done.stdout)}
+        assert results[domain, "save_document"]["result"] == "added"
+        whys = [results[f"p{number}.example.com", ""]["why"] for number in range(len(ODD))]
+        assert all(whys)
+        assert all("Traceback" not in why for why in whys)
+
+        with installed.backend.database.writing() as session:
+            session.execute(
+                update(InstallationRow)
+                .where(InstallationRow.domain.like("p%.example.com"))
+                .values(register_due_at=now())
+            )
+        eventually(
+            lambda: all(
+                each.register_error
+                for each in installed.backend.installations.all()
+                if each.domain.endswith(".example.com")
+            )
+        )
+
+
+def test_each_portal_comes_once(environment: dict[str, str], portal: Portal, installed: RunningApp) -> None:
+    domain = portal.description["domain"]
+    twice = flask("activities", "plan", "--portal", domain, "--portal", domain, "--json", environment=environment)
+    assert len(json.loads(twice.stdout)) == 1
+    copies(installed, {"client_endpoint": "http://127.0.0.1:1/rest/"})
+    both = flask("activities", "plan", "--all", "--json", environment=environment)
+    assert sorted("error" in each for each in json.loads(both.stdout)) == [False, True]
+
+
+def test_no_installation_is_nothing_to_do(environment: dict[str, str], installed: RunningApp) -> None:
+    with installed.backend.database.writing() as session:
+        session.execute(update(InstallationRow).values(uninstalled_at=now()))
+    done = flask("activities", "apply", "--all", "--json", environment=environment)
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+    for command in ("plan", "apply", "drift"):
+        done = flask("activities", command, "--all", environment=environment)
+        assert (done.returncode, done.stderr) == (0, "The app is not installed in any portal yet.\n")
+
+
+def test_apply_warns_of_what_vanishes(environment: dict[str, str], installed: RunningApp) -> None:
+    assert flask("activities", "apply", "--all", environment=environment).returncode == 0
+    with installed.backend.database.writing() as session:
+        row = session.scalars(select(RegistrationRow).where(RegistrationRow.code == "save_document")).one()
+        before = json.loads(session.get_one(PayloadRow, row.fingerprint).fields)
+        before["PROPERTIES"]["copies"] = {"Name": "Copies"}
+        session.add(PayloadRow(fingerprint="before", fields=json.dumps(before)))
+        session.flush()
+        row.fingerprint = "before"
+    done = flask("activities", "apply", "--all", "--json", environment=environment)
+    (told,) = [row for row in json.loads(done.stdout) if row["code"] == "save_document"]
+    assert told["result"] == "updated"
+    assert told["why"] == "the property copies vanishes: process templates that use it refer to nothing"
+
+
+def running(environment: Mapping[str, str], *arguments: str, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("B24_", "FLASK_"))}
+    return subprocess.Popen(
+        [FLASK, *arguments], stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=ROOT, env=clean | environment
+    )
+
+
+def apply_at_work(environment: Mapping[str, str], portal: Portal, installed: RunningApp) -> "subprocess.Popen[str]":
+    """An apply that waits for the answer to its second call."""
+    portal.ask("faults", rest={"bizproc.activity.add": {"delay_ms": 1500}})
+    process = running(environment, "activities", "apply", "--all")
+    eventually(lambda: installed.backend.registrations.last(1).get("save_document"))
+    return process
+
+
+def test_an_apply_that_is_terminated_leaves_nothing_behind(
+    environment: dict[str, str], portal: Portal, installed: RunningApp
+) -> None:
+    process = apply_at_work(environment, portal, installed)
+    process.terminate()
+    out, error = process.communicate(timeout=20)
+    assert "Stopping once the portals at work are done" in error
+    assert " added" in out
+    portal.ask("faults")
+    assert flask("activities", "apply", "--all", environment=environment).returncode == 0
+
+
+def test_an_apply_that_was_killed_gives_way(environment: dict[str, str], portal: Portal, installed: RunningApp) -> None:
+    process = apply_at_work(environment, portal, installed)
+    process.kill()
+    process.communicate()
+    portal.ask("faults")
+    done = flask("activities", "apply", "--all", environment=environment)
+    assert "one that was killed gives way after 20 seconds" in done.stdout
+    with installed.backend.database.writing() as session:
+        row = session.get_one(InstallationRow, 1)
+        assert row.apply_until
+        assert (row.apply_until - now()).total_seconds() < 20
+        row.apply_until = now()
+    assert flask("activities", "apply", "--all", environment=environment).returncode == 0
+
+
+def test_an_interrupt_leaves_out_what_has_not_begun(
+    environment: dict[str, str], portal: Portal, installed: RunningApp
+) -> None:
+    copies(installed, *({"domain": f"p{number}.example.com"} for number in range(9)))
+    portal.ask("faults", rest={"batch": {"delay_ms": 800}})
+    before = len(portal.log("/rest/batch"))
+    process = running(environment, "activities", "plan", "--all", "--parallel", "1", "--json")
+    eventually(lambda: len(portal.log("/rest/batch")) > before)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=20)
+    assert (process.returncode, "Traceback" in error) == (1, False)
+    results = json.loads(out)
+    assert len(results) == 10
+    left_out = [each for each in results if each.get("error") == "interrupted before its turn: nothing was sent"]
+    assert 7 <= len(left_out) <= 9
+
+
+def test_a_person_sees_how_far_it_is(environment: dict[str, str], portal: Portal, installed: RunningApp) -> None:
+    copies(installed, {"domain": "p.example.com"})
+    portal.ask("faults", rest={"batch": {"delay_ms": 300}})
+    terminal, inner = pty.openpty()
+    process = running(environment | {"TERM": "xterm"}, "activities", "plan", "--all", "--json", stderr=inner)
+    out, _ = process.communicate(timeout=20)
+    os.close(inner)
+    seen = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert "Portals" in seen
+    assert "%" in seen
+    assert len(json.loads(out)) == 2
 
 
 def test_db_upgrade(environment: dict[str, str]) -> None:
