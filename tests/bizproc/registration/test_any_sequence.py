@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
@@ -81,7 +81,8 @@ class Killed(BaseException):
 
 
 @given(steps=st.lists(STEPS, max_size=6), last=WANTED)
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(steps=[], last=Wanted({"a": 2, "b": 2, "c": 5}, shift=0, reverse=False))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_after_anything_one_clean_apply_is_enough(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Any], last: Wanted
 ) -> None:
