@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bizproc.definition.definition import Kind
+from bizproc.portal.answers import UnusableAnswer
 from bizproc.portal.b24 import PortalRefused, PortalToken, PortalUnavailable, SdkError, described, error_code
 from bizproc.portal.installations import Installation, Lease
 from bizproc.registration.plan import Plan
@@ -164,6 +165,8 @@ class Application:
                 failure = self._send(made) or unbound
             except Passing as passing:
                 failure = passing.failure
+            except UnusableAnswer:
+                raise  # the same call would be answered the same
             except SdkError as error:
                 failure = Failure(error_code(error), described(error))
                 if failure.code not in PASSING:
