@@ -1,6 +1,6 @@
 """The names that an activity module needs."""
 
-from bizproc.context import ActivityFailed, Context, DocumentId, Files, StoredFile
+from bizproc.context import ActivityFailed, Context, DocumentId, Files, Retry, StoredFile
 from bizproc.definition.activity import activity, robot
 from bizproc.definition.definition import Filter
 from bizproc.definition.fields import (
@@ -33,6 +33,7 @@ __all__ = [
     "Filter",
     "LocalizedText",
     "Properties",
+    "Retry",
     "ReturnProperties",
     "StoredFile",
     "User",

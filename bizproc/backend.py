@@ -14,6 +14,7 @@ from bizproc.portal.pace import Pace
 from bizproc.portal.visitor import Visitor
 from bizproc.registration.registration import Registration
 from bizproc.registration.registrations import Registrations
+from bizproc.runs.completion import Completion
 from bizproc.runs.execution import Execution
 from bizproc.runs.queue import Queue
 from bizproc.runs.runs import Runs
@@ -70,10 +71,12 @@ class Backend:
         self.files = FileStore(settings.files_url, secrets.link_keys, settings.app_url)
         self.runs = Runs(self.database, secrets, self.hashes)
         self.queue = Queue(settings.queue_url, name=f"b24-{settings.client_id}", embedded=settings.embedded)
+        self.completion = Completion(self.runs, registry, secrets.link_keys, settings.app_url)
+        self.execution = Execution(self.runs, self.installations, registry, self.files, self.completion)
         self.worker = AppWorker(
             self.database,
             self.runs,
-            Execution(self.runs, self.installations, registry, self.files),
+            self.execution,
             self.installations,
             self.registration,
             self.queue,

@@ -1,13 +1,17 @@
 """What a running activity knows of its process and can ask of the app."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Never, TypeVar
 
 from bizproc.document_types import DocumentType
 
 if TYPE_CHECKING:
     from bizproc.portal.b24 import Client
+
+
+Value = TypeVar("Value")
 
 
 class DocumentId(NamedTuple):
@@ -41,11 +45,13 @@ class Context(ABC):
     """Given to every activity function beside its properties.
 
     workflow_id: the process's id in the portal
+    idempotency_key: the same whenever this run is repeated, and no other's: for systems that take such a key
     user_id: the portal user for whom the step runs, 0 for none
     language: the portal's language as the app knows it, such as ``de``
     """
 
     workflow_id: str
+    idempotency_key: str
     document_id: DocumentId
     document_type: DocumentType
     user_id: int
@@ -68,6 +74,40 @@ class Context(ABC):
     @abstractmethod
     def counter(self, name: str) -> int:
         """The next number of this portal's counter, from 1; the same number again when the run is repeated."""
+
+    @abstractmethod
+    def checkpoint(self, name: str, function: Callable[[], Value]) -> Value:
+        """What the function gives: text, numbers, truth values, None, and lists and dicts of these. It is stored under
+        the name, so that a run that is repeated does not call the function again.
+
+        Raises TypeError for a value that JSON cannot say.
+        """
+
+    @property
+    @abstractmethod
+    def completion_url(self) -> str:
+        """A signed address at which another system finishes this run, once it is deferred, by a POST of JSON:
+        ``{"values": {"number": 1}}`` or ``{"error": "why"}``."""
+
+    @abstractmethod
+    def defer(self) -> Never:
+        """End the function without an outcome: ``return context.defer()``. The process waits until the run is finished
+        by ``flask runs complete`` or at ``completion_url``, or until the step's own timeout."""
+
+
+class Retry(Exception):
+    """Raised by an activity that is to be tried again later. When that does not help, the run fails with this message.
+
+    after: seconds until the next try; None for a pause that grows from try to try
+    """
+
+    def __init__(self, message: str = "It did not succeed, however often it was tried.", *, after: float | None = None):
+        super().__init__(message)
+        self.after = after
+
+
+class Deferred(BaseException):
+    """How ``Context.defer`` ends the function. No error: nothing that catches errors catches it."""
 
 
 class ActivityFailed(Exception):

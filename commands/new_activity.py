@@ -57,40 +57,11 @@ def $module(given: Input, context: Context) -> Output:
 TEST = Template('''\
 """The activity as a function: no portal is needed."""
 
-from typing import Any
-
 import pytest
 
 from activities.$module import Input, Output, $module
-from bizproc import ActivityFailed, Context, DocumentId, Files
-from bizproc.document_types import DEAL
-
-
-class Process(Context):
-    """A process that keeps what it is told."""
-
-    workflow_id = "1"
-    document_id = DocumentId("crm", "CCrmDocumentDeal", "DEAL_1")
-    document_type = DEAL
-    user_id = 1
-    language = "en"
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    @property
-    def portal(self) -> Any:
-        raise AssertionError("the portal is not asked")
-
-    @property
-    def files(self) -> Files:
-        raise AssertionError("no file is stored")
-
-    def log(self, message: str) -> None:
-        self.said.append(message)
-
-    def counter(self, name: str) -> int:
-        raise AssertionError("nothing is counted")
+from bizproc import ActivityFailed
+from bizproc.testing import Process
 
 
 def test_the_text_comes_back_in_capital_letters() -> None:

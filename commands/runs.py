@@ -1,9 +1,11 @@
 """``flask runs``: every callback and what became of it."""
 
 import datetime as dt
+import json
 
 import click
 
+from bizproc.backend import Backend
 from bizproc.runs.runs import Run
 from commands import Group, backend
 from commands.tables import show as show_table
@@ -19,7 +21,10 @@ def runs() -> None:
 @click.option("--portal", metavar="DOMAIN")
 @click.option("--code")
 @click.option(
-    "--state", type=click.Choice(["received", "running", "answering", "waiting", "closed", "succeeded", "failed"])
+    "--state",
+    type=click.Choice(
+        ["received", "running", "answering", "waiting", "deferred", "closed", "succeeded", "failed", "dead"]
+    ),
 )
 @click.option("--limit", default=50, show_default=True)
 def list_(portal: str | None, code: str | None, state: str | None, limit: int) -> None:
@@ -46,10 +51,56 @@ def list_(portal: str | None, code: str | None, state: str | None, limit: int) -
 @click.argument("run_id", type=int)
 def show(run_id: int) -> None:
     """Show one run: its times, its outcome and what the process was told."""
-    run = backend().runs.get(run_id)
+    show_one(_shown(_existing(backend(), run_id)))
+
+
+@runs.command()
+@click.argument("run_id", type=int)
+def replay(run_id: int) -> None:
+    """Call the function of a failed or dead run once more."""
+    app = backend()
+    run = _existing(app, run_id)
+    if not app.runs.replay(run_id):
+        raise click.ClickException(
+            f"Run {run_id} is {run.state}{f' and {run.outcome}' if run.outcome else ''}: only closed runs that failed can be"
+            " replayed, since what succeeded may not happen twice."
+        )
+    click.echo(f"Run {run_id} is called once more.")
+
+
+@runs.command()
+@click.argument("run_id", type=int)
+@click.option("--values", "given", metavar="JSON", help='The return values, such as {"number": 1}.')
+@click.option("--error", metavar="WHY", help="Let it fail, and tell the process why.")
+def complete(run_id: int, given: str | None, error: str | None) -> None:
+    """Finish a deferred run."""
+    if (given is None) == (error is None):
+        raise click.UsageError("Give either --values or --error.")
+    try:
+        values = {"error": error} if given is None else {"values": json.loads(given)}
+    except ValueError as fault:
+        raise click.ClickException(f"--values is no JSON: {fault}.") from None
+    app = backend()
+    app.completion.complete(run_id, values)
+    click.echo(f"Run {run_id} is complete. Its process is told within seconds.")
+
+
+@runs.command()
+@click.argument("run_id", type=int)
+def cancel(run_id: int) -> None:
+    """End a run that has no outcome yet, and tell its process."""
+    app = backend()
+    run = _existing(app, run_id)
+    if not app.runs.cancel(run_id):
+        raise click.ClickException(f"Run {run_id} is {run.state} and {run.outcome}: there is nothing to cancel.")
+    click.echo(f"Run {run_id} is cancelled. Its process is told within seconds.")
+
+
+def _existing(app: Backend, run_id: int) -> Run:
+    run = app.runs.get(run_id)
     if run is None:
         raise click.ClickException(f"There is no run {run_id}. 'flask runs list' tells which there are.")
-    show_one(_shown(run))
+    return run
 
 
 def _shown(run: Run) -> dict[str, str]:

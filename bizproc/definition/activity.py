@@ -59,6 +59,9 @@ def activity(
     waits: bool | None = None,
     auth_user_id: int = 0,
     previous_code: str | None = None,
+    tries: int = 3,
+    seconds: float = 300,
+    at_once: int | None = None,
 ) -> Decorator:
     """Make an activity of a function ``(given: Input, context: Context) -> Output``.
 
@@ -78,6 +81,9 @@ def robot(
     waits: bool | None = None,
     auth_user_id: int = 0,
     previous_code: str | None = None,
+    tries: int = 3,
+    seconds: float = 300,
+    at_once: int | None = None,
 ) -> Decorator:
     """Make a robot (automation rule) of a function; all else is as with ``activity``."""
     return _decorator("robot", **locals())

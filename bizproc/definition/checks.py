@@ -30,6 +30,8 @@ RESERVED = frozenset(
     )
 )
 
+LONGEST_SECONDS = 24 * 3600
+
 
 def check(definition: Definition) -> list[Fault]:
     """Every fault of a definition that a module declares, in the order in which a reader meets the fields."""
@@ -40,6 +42,7 @@ def check(definition: Definition) -> list[Fault]:
         *_filter(definition),
         *_of_each(definition.properties, "properties", _declared),
         *_of_each(definition.return_properties, "return_properties", _declared),
+        *_limits(definition),
         *check_beyond_portal(definition),
     ]
     found = {fault.path for fault in own}
@@ -56,6 +59,15 @@ def check_beyond_portal(definition: Definition) -> list[Fault]:
         *_of_each(definition.return_properties, "return_properties", _beyond_portal),
         *_uniqueness(definition),
     ]
+
+
+def _limits(definition: Definition) -> Iterator[Fault]:
+    if definition.tries < 1:
+        yield Fault("tries", "must be 1 or more")
+    if not 0 < definition.seconds <= LONGEST_SECONDS:
+        yield Fault("seconds", f"must be more than 0 and at most {LONGEST_SECONDS}")
+    if definition.at_once is not None and definition.at_once < 1:
+        yield Fault("at_once", "must be 1 or more, or None")
 
 
 def _code(code: str) -> Iterator[Fault]:

@@ -52,6 +52,9 @@ class Definition:
     waits: the process waits for the answer (True), goes on at once (False), or as the template's author says (None)
     auth_user_id: whose access token a callback carries, 0 for whoever started the process
     previous_code: under which it was registered before it was renamed
+    tries: how often the function is called, if it raises ``Retry`` or what nobody foresaw
+    seconds: how long the function may take, where the step has no timeout of its own
+    at_once: how many runs of it one worker process works on at a time; None for any number
     handler, placement_handler: where callbacks and the settings dialog go. A module says neither: they are the
     installation's
     """
@@ -69,6 +72,9 @@ class Definition:
     handler: str | None = None
     placement_handler: str | None = None
     previous_code: str | None = None
+    tries: int = 3
+    seconds: float = 300
+    at_once: int | None = None
 
     def to_bitrix(self, handler: str | None = None) -> dict[str, Any]:
         """The parameters of ``bizproc.activity.add`` or ``bizproc.robot.add``; HANDLER only where one is given here or

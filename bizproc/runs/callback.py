@@ -10,6 +10,8 @@ from bizproc.errors import BizprocError
 from bizproc.php import PhpArray, PhpValue, parse_str
 from bizproc.portal.b24 import Tokens
 
+LONGEST_TIMEOUT = 10 * 365 * 24 * 3600
+
 
 class MalformedCallback(BizprocError):
     """The form lacks what a run needs; the text names all of it."""
@@ -36,6 +38,7 @@ class Callback:
     waits: whether the process waits for an answer
     tokens: of the user for whom the step runs, None where the queue server gave none
     endpoint: the portal's address, or its host, as the callback names it; proves nothing
+    timeout: seconds after which the step closes by itself, 0 for never
     """
 
     event_token: str
@@ -47,6 +50,7 @@ class Callback:
     user_id: int
     tokens: Tokens | None
     endpoint: str
+    timeout: int
 
 
 def read(raw: bytes) -> Callback:
@@ -77,6 +81,7 @@ def read(raw: bytes) -> Callback:
         user_id=number(auth, "user_id"),
         tokens=_tokens(auth),
         endpoint=text(auth, "client_endpoint") or text(auth, "domain"),
+        timeout=min(number(form, "timeout_duration"), LONGEST_TIMEOUT),
     )
 
 

@@ -1,52 +1,39 @@
-"""Work on one run: read its callback, run the function, store the outcome, answer the process."""
+"""Work on one run: read its callback, run the function, store the outcome, have the process told."""
 
 import datetime as dt
 import json
 import logging
+import queue
 import threading
 import traceback
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bizproc.context import ActivityFailed, Context, Files
+from bizproc.context import ActivityFailed, Deferred, Retry
 from bizproc.definition.activity import AnyActivity
 from bizproc.definition.registry import Registry
 from bizproc.definition.text import t
-from bizproc.errors import BizprocError
 from bizproc.files import FileStore
-from bizproc.portal.b24 import (
-    Client,
-    PersonNeeded,
-    PortalRefused,
-    PortalToken,
-    PortalUnavailable,
-    SdkError,
-    described,
-    error_code,
-)
+from bizproc.portal.b24 import PersonNeeded, PortalRefused, PortalUnavailable, SdkError, described, error_code
 from bizproc.portal.connections import same_host
 from bizproc.portal.installations import Installation, Installations
 from bizproc.runs import callback
+from bizproc.runs.answering import REMOVED, Answer, Answering, must_be_told, place
 from bizproc.runs.callback import Callback, MalformedCallback
+from bizproc.runs.completion import Completion
 from bizproc.runs.decoding import UnusableValues, decode
 from bizproc.runs.encoding import encode
-from bizproc.runs.runs import Claim, Outcome, Runs
+from bizproc.runs.pauses import growing
+from bizproc.runs.run_context import RunContext
+from bizproc.runs.runs import TIME_RAN_OUT, Claim, Outcome, Runs
+from bizproc.runs.turns import Turns
+from bizproc.storage.tables import now
 
 logger = logging.getLogger(__name__)
 
-ANSWER_ATTEMPTS = 20
-LONGEST_PAUSE = dt.timedelta(hours=1)
 PUT_OFF = dt.timedelta(seconds=30)
-PROCESS_GONE = "404"
-WRONG_EVENT_TOKEN = "ACCESS_DENIED"  # noqa: S105 - an error code
-"""What activity.log answers when the process is over, and what a forged event token gets (PROTOCOL.md section 8)."""
+AT_ONCE_PER_PORTAL = 4
 
-FAILED = t(
-    en="The step has failed: {why}",
-    de="Der Schritt ist fehlgeschlagen: {why}",
-    ru="Не удалось выполнить действие: {why}",
-)
 UNEXPECTED = t(
     en="an unexpected error in the app. Its operator finds it under run {run}.",
     de="ein unerwarteter Fehler in der App. Ihr Betreiber findet ihn unter Lauf {run}.",
@@ -57,103 +44,151 @@ UNKNOWN = t(
     de="die App hat keine Aktivität {code} mehr.",
     ru="в приложении больше нет действия {code}.",
 )
+TOO_LONG = t(
+    en="it took longer than {seconds} seconds.",
+    de="er hat länger als {seconds} Sekunden gedauert.",
+    ru="выполнение заняло больше {seconds} с.",
+)
 
 
-class RunContext(Context):
-    """The context of one run against its portal."""
+class TookTooLong(Exception):
+    """A function is still at it when its time is over."""
 
-    def __init__(
-        self, claim: Claim, called: Callback, installation: Installation, token: PortalToken, runs: Runs, files: Files
-    ) -> None:
-        self.workflow_id = called.workflow_id
-        self.document_id = called.document_id
-        self.document_type = called.document_type
-        self.user_id = called.user_id
-        self.language = installation.language
-        self._claim, self._event_token, self._token, self._runs, self._files = (
-            claim,
-            called.event_token,
-            token,
-            runs,
-            files,
-        )
 
-    @property
-    def portal(self) -> Client:
-        return self._token.get_client()
+@dataclass(frozen=True)
+class _Again(Exception):
+    """The function is to be called once more."""
 
-    @property
-    def files(self) -> Files:
-        return self._files
-
-    def log(self, message: str) -> None:
-        if not message.strip():
-            return  # the portal refuses an empty line (PROTOCOL.md section 8)
-        try:
-            # Not the SDK's own request: it takes the answer apart, and fails where that lacks the least of its times.
-            self._token.call_method("bizproc.activity.log", _line(self._event_token, message))
-        except Exception as error:  # whatever a portal answers, a log line is worth no run
-            logger.warning("run %s: the portal did not take a log line: %s", self._claim.run_id, _why(error))
-
-    def counter(self, name: str) -> int:
-        return self._runs.next_number(self._claim, name)
+    pause: dt.timedelta
+    why: str
+    trace: str | None = None
 
 
 class Execution:
     """Safe to use from many threads."""
 
-    def __init__(self, runs: Runs, installations: Installations, registry: Registry, files: FileStore) -> None:
+    def __init__(
+        self, runs: Runs, installations: Installations, registry: Registry, files: FileStore, completion: Completion
+    ) -> None:
         self._runs = runs
         self._installations = installations
         self._registry = registry
         self._files = files
-        self._working: dict[int, Claim] = {}
+        self._completion = completion
+        limits = {each.definition.code: each.definition.at_once for each in registry}
+        self._turns = Turns(AT_ONCE_PER_PORTAL, {code: limit for code, limit in limits.items() if limit is not None})
+        self._answering = Answering(runs, installations, self._release)
+        self._held: dict[int, Claim] = {}
+        self._answered_here: set[int] = set()
+        self._stuck: set[threading.Thread] = set()
         self._lock = threading.Lock()
 
     def work(self, run_id: int) -> None:
-        """Bring a run as far as it goes now. Harmless for a run that is closed, or that another worker has."""
+        """Bring a run as far as it goes now, and then those that waited for its place. Harmless for a run that is
+        closed, or that another worker has."""
+        turn = self._runs.turn(run_id)
+        if turn is None or not self._turns.begin(turn):
+            return
+        while turn is not None:
+            try:
+                self._work(turn.run_id)
+            except Exception as error:  # the next one is not to pay for it; the sweep hands this one over again
+                logger.warning("run %s is left for now: %s", turn.run_id, place(error))
+            finally:
+                turn = self._turns.end(turn)
+
+    def renew_leases(self) -> None:
+        with self._lock:
+            claims = list(self._held.values())
+        if claims:
+            self._runs.renew(claims)
+
+    @property
+    def busy(self) -> bool:
+        """Whether runs are worked on here, or their answers are still to be sent."""
+        with self._lock:
+            return bool(self._held)
+
+    @property
+    def stuck(self) -> int:
+        """How many functions go on though their runs are over. Nothing in Python can end them but their process."""
+        with self._lock:
+            self._stuck = {each for each in self._stuck if each.is_alive()}
+            return len(self._stuck)
+
+    def stop(self) -> None:
+        """Send the answers that are to be sent. No work comes after this."""
+        self._answering.stop()
+
+    def _work(self, run_id: int) -> None:
         claim = self._runs.claim(run_id)
         if claim is None:
             return
         with self._lock:
-            self._working[run_id] = claim
+            self._held[run_id] = claim
+        answer = None
         try:
-            self._work(claim)
+            answer = self._brought_on(claim)
         finally:
-            with self._lock:
-                self._working.pop(run_id, None)
+            if answer is None:
+                self._release(run_id)
+        if answer is not None:
+            self._answering.put(answer)
 
-    def renew_leases(self) -> None:
+    def _release(self, run_id: int) -> None:
         with self._lock:
-            claims = list(self._working.values())
-        if claims:
-            self._runs.renew(claims)
+            self._held.pop(run_id, None)
+            self._answered_here.discard(run_id)
 
-    def _work(self, claim: Claim) -> None:
+    def _brought_on(self, claim: Claim) -> Answer | None:
+        """The answer to send, None when there is none to send now."""
         installation = self._installations.get(claim.installation_id)
         if installation is None or not installation.active:
-            self._runs.close(claim, error="The app has been removed from the portal.")
-            return
+            self._runs.close(claim, error=REMOVED)
+            return None
         called: Callback | None = None
+        closes_at: dt.datetime | None = None
         try:
             called = callback.read(claim.raw)
             installation = self._where_it_is(installation, called)
-            outcome = claim.outcome or self._run(claim, called, installation)
+            closes_at = _closes_at(claim, called)
+            outcome = claim.outcome or self._run(claim, called, installation, closes_at)
         except MalformedCallback as error:
             outcome = claim.outcome or self._failed(str(error))
+        except _Again as again:
+            self._runs.try_again(claim, again.pause, again.why, again.trace)
+            return None
         except PersonNeeded:
             self._runs.wait_for_person(claim)
-            return
+            return None
         except PortalUnavailable as error:
             logger.warning("run %s: put off for %s s: %s", claim.run_id, PUT_OFF.seconds, error)
             self._runs.later(claim, PUT_OFF)
-            return
-        if claim.outcome is None and not self._runs.finish(claim, outcome):
-            logger.warning(
-                "run %s: its outcome is not stored, since the run is not this worker's any more", claim.run_id
-            )
-            return
-        self._answer(claim, outcome, installation, called)
+            return None
+        except Deferred:
+            workflow_id = called.workflow_id if called else ""
+            self._runs.defer(claim, workflow_id=workflow_id, closes_at=closes_at)
+            return None
+        return self._answer(claim, outcome, called)
+
+    def _answer(self, claim: Claim, outcome: Outcome, called: Callback | None) -> Answer | None:
+        event_token = called.event_token if called else callback.event_token(claim.raw)
+        workflow_id = called.workflow_id if called else ""
+        waits = called.waits if called else True
+        answer = Answer(claim, outcome, event_token, workflow_id, waits, called.tokens if called else None)
+        told = must_be_told(outcome, event_token, waits=waits)
+        if claim.outcome is not None:
+            if told:
+                return answer
+            self._runs.close(claim)
+            return None
+        with self._lock:
+            self._answered_here.add(claim.run_id)
+            besides = list(self._answered_here)
+        stored = self._runs.finish(claim, outcome, workflow_id=workflow_id, told=told, besides=besides)
+        if stored == "lost":
+            logger.warning("run %s: its outcome is not stored, since it is not this worker's any more", claim.run_id)
+        return answer if stored == "answer" else None
 
     def _where_it_is(self, installation: Installation, called: Callback) -> Installation:
         """A callback can be the first to tell that its portal has moved. Nothing is sent to an address before the OAuth
@@ -168,12 +203,18 @@ class Execution:
             logger.warning("%s: a callback names another address: %s", installation.domain, described(error))
             return installation
 
-    def _run(self, claim: Claim, called: Callback, installation: Installation) -> Outcome:
+    def _run(
+        self, claim: Claim, called: Callback, installation: Installation, closes_at: dt.datetime | None
+    ) -> Outcome:
+        """Raises _Again, Deferred, PersonNeeded and PortalUnavailable."""
         activity = self._registry.get(claim.code)
         if activity is None:
             # The portal has a step that it should not know any more.
             self._installations.want_registration(installation)
             return self._failed(UNKNOWN.shown_in(installation.language).format(code=claim.code))
+        seconds = (closes_at - now()).total_seconds() if closes_at else activity.definition.seconds
+        if seconds <= 0:
+            return self._failed(TIME_RAN_OUT, activity)
         try:
             given = decode(activity.properties, called.properties, installation.language)
             context = RunContext(
@@ -183,84 +224,76 @@ class Execution:
                 self._installations.token(installation, called.tokens),
                 self._runs,
                 self._files.of_run(installation.member_id, claim.run_id),
+                self._completion.address(claim.run_id),
             )
-            returned = activity(given, context)
-            expected = activity.return_properties or type(None)
-            if not isinstance(returned, expected):
-                raise TypeError(f"{activity} returned {returned!r}, which is no {expected.__name__}")
-            values = encode(returned)
-            # What no JSON can say would fail every answer. So it fails the run, where its author sees it.
-            json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
-        except (PersonNeeded, PortalUnavailable):
+            return Outcome(self._values(activity, self._called(activity, given, context, seconds)))
+        except (PersonNeeded, PortalUnavailable, Deferred):
             raise
         except (ActivityFailed, UnusableValues, PortalRefused) as error:
             return self._failed(str(error), activity)
-        except (Exception, SystemExit) as error:  # what the activity's author did not foresee fails this run alone
-            logger.warning("run %s of %s failed: %s", claim.run_id, claim.code, _place(error))
+        except TookTooLong:
+            logger.warning("run %s of %s took longer than %.0f s", claim.run_id, claim.code, seconds)
+            return self._failed(TOO_LONG.shown_in(installation.language).format(seconds=f"{seconds:.0f}"), activity)
+        except Retry as error:
+            pause = growing(claim.attempts) if error.after is None else dt.timedelta(seconds=max(0, error.after))
+            return self._again(claim, activity, pause, str(error))
+        except (Exception, SystemExit) as error:  # what the activity's author did not foresee concerns this run alone
+            logger.warning("run %s of %s failed: %s", claim.run_id, claim.code, place(error))
             why = UNEXPECTED.shown_in(installation.language).format(run=claim.run_id)
             trace = "".join(traceback.format_exception(error))
-            return replace(self._failed(why, activity), trace=trace)
-        return Outcome(values)
+            return self._again(claim, activity, growing(claim.attempts), why, trace)
+
+    def _called(self, activity: AnyActivity, given: Any, context: RunContext, seconds: float) -> Any:
+        """What the function returns, called in a thread of its own: nobody can end one that hangs.
+
+        Raises what it raises, and TookTooLong.
+        """
+        ended: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+        def call() -> None:
+            try:
+                ended.put((activity(given, context), None))
+            except BaseException as error:  # it is raised again where the run is worked on
+                ended.put((None, error))
+
+        thread = threading.Thread(target=call, name=f"{activity.definition.code}", daemon=True)
+        thread.start()
+        try:
+            returned, error = ended.get(timeout=seconds)
+        except queue.Empty:
+            context.end()
+            with self._lock:
+                self._stuck.add(thread)
+            raise TookTooLong from None
+        if error is not None:
+            raise error
+        return returned
+
+    def _values(self, activity: AnyActivity, returned: Any) -> dict[str, Any]:
+        expected = activity.return_properties or type(None)
+        if not isinstance(returned, expected):
+            raise TypeError(f"{activity} returned {returned!r}, which is no {expected.__name__}")
+        values = encode(returned)
+        # What no JSON can say would fail every answer. So it fails the run, where its author sees it.
+        json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
+        return values
+
+    def _again(
+        self, claim: Claim, activity: AnyActivity, pause: dt.timedelta, why: str, trace: str | None = None
+    ) -> Outcome:
+        """Raises _Again, unless it was the last try."""
+        if claim.attempts + 1 < activity.definition.tries:
+            raise _Again(pause, why, trace)
+        return replace(self._failed(why, activity), trace=trace, dead=True)
 
     def _failed(self, why: str, activity: AnyActivity | None = None) -> Outcome:
         """A failure, with the return property ``error`` where the definition has one: a portal knows no other way to
         report one (PROTOCOL.md section 8)."""
+        why = why.replace("\0", "\ufffd")  # which no database keeps
         declared = activity.definition.return_properties if activity else ()
         keys = [each.key for each in declared if each.key.lower() == "error"]
         return Outcome(dict.fromkeys(keys, why), error=why)
 
-    def _answer(self, claim: Claim, outcome: Outcome, installation: Installation, called: Callback | None) -> None:
-        event_token = called.event_token if called else callback.event_token(claim.raw)
-        waits = called.waits if called else True
-        message = FAILED.shown_in(installation.language).format(why=outcome.error) if outcome.error else None
-        if not event_token or not (waits or message):
-            self._runs.close(claim)
-            return
-        try:
-            token = self._installations.token(installation, called.tokens if called else None)
-            line = _line(event_token, message) if message else {"EVENT_TOKEN": event_token}
-            if waits:
-                token.call_method("bizproc.event.send", {**line, "RETURN_VALUES": outcome.values})
-            else:
-                token.call_method("bizproc.activity.log", line)
-        except PersonNeeded:
-            self._runs.wait_for_person(claim)
-        except Exception as error:  # whatever a portal answers, the run must not stay open without a next try
-            self._not_answered(claim, outcome, error)
-        else:
-            self._runs.close(claim)
 
-    def _not_answered(self, claim: Claim, outcome: Outcome, error: Exception) -> None:
-        why = _why(error)
-        code = error_code(error) if isinstance(error, SdkError) else ""
-        if code == PROCESS_GONE:
-            self._runs.close(claim)
-        elif code == WRONG_EVENT_TOKEN:
-            self._runs.close(claim, error=_joined(outcome.error, f"The portal refused the answer: {why}"))
-        elif claim.answer_attempts + 1 >= ANSWER_ATTEMPTS:
-            told = f"The portal could not be told, {ANSWER_ATTEMPTS} times: {why}"
-            self._runs.close(claim, error=_joined(outcome.error, told))
-        else:
-            pause = min(dt.timedelta(seconds=2**claim.answer_attempts), LONGEST_PAUSE)
-            logger.warning("run %s: not answered, again in %s s: %s", claim.run_id, pause.seconds, why)
-            self._runs.answer_later(claim, pause)
-
-
-def _line(event_token: str, message: str) -> dict[str, Any]:
-    return {"EVENT_TOKEN": event_token, "LOG_MESSAGE": message}
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, (SdkError, BizprocError)):
-        return described(error)
-    return f"its answer is not understood ({_place(error)})"
-
-
-def _joined(*sentences: str | None) -> str:
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
-def _place(error: BaseException) -> str:
-    """Which error, and where. Its text may hold anything, so it is left to the encrypted trace."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+def _closes_at(claim: Claim, called: Callback) -> dt.datetime | None:
+    return claim.received_at + dt.timedelta(seconds=called.timeout) if called.timeout else None

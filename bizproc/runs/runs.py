@@ -6,21 +6,29 @@ A run is ``received``, then ``running``, then ``answering`` once its outcome is 
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
+from bizproc.runs.turns import Turn
 from bizproc.secrets import CannotDecrypt, Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
-from bizproc.storage.tables import CounterNumberRow, CounterRow, InstallationRow, RunRow, now
+from bizproc.storage.tables import CheckpointRow, CounterNumberRow, CounterRow, InstallationRow, RunRow, now
 
 LEASE = dt.timedelta(seconds=60)
 HAND_AGAIN = dt.timedelta(seconds=30)
+SOON = dt.timedelta(seconds=1)
+FOR_EVER = dt.timedelta(days=36500)
 OPEN = ("received", "running", "answering")
+CANCELLED = "The operator has cancelled it."
+TIME_RAN_OUT = "The step's time ran out."
+NOTHING = object()
 
 
 @dataclass(frozen=True)
@@ -30,11 +38,18 @@ class Outcome:
     values: RETURN_VALUES of the answer
     error: why it failed, for a person; None when it succeeded
     trace: the stack trace of an error that nobody foresaw, for the operator alone
+    dead: it failed though it was tried as often as its definition says
     """
 
     values: dict[str, Any]
     error: str | None = None
     trace: str | None = None
+    dead: bool = False
+
+    @property
+    def kind(self) -> str:
+        """``succeeded``, ``failed`` or ``dead``."""
+        return "succeeded" if self.error is None else "dead" if self.dead else "failed"
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,8 @@ class Claim:
     """The right to work on a run until its lease ends.
 
     number: the fencing number; outcome: what the function came to, None while it has not run
+    attempts: how often the function has failed before; answer_attempts: the same of its answer
+    key: the same for every claim of this run, and no other's
     """
 
     run_id: int
@@ -50,7 +67,10 @@ class Claim:
     code: str
     raw: bytes
     outcome: Outcome | None
+    attempts: int
     answer_attempts: int
+    key: str
+    received_at: dt.datetime
 
 
 @dataclass(frozen=True)
@@ -106,6 +126,15 @@ class Runs:
         except IntegrityError:
             return None
 
+    def turn(self, run_id: int) -> Turn | None:
+        """Of which portal and activity a run is, None when there is nothing to do now."""
+        wanted = select(RunRow.installation_id, RunRow.code).where(
+            RunRow.id == run_id, RunRow.state.in_(OPEN), RunRow.due_at <= now()
+        )
+        with self._database.reading() as session:
+            found = session.execute(wanted).first()
+            return None if found is None else Turn(run_id, found.installation_id, found.code)
+
     def claim(self, run_id: int) -> Claim | None:
         """Take a run to work on it; None when there is nothing to do, or somebody else is at it."""
         moment = now()
@@ -122,6 +151,11 @@ class Runs:
             if row.state != "answering":
                 row.state = "running"
                 row.started_at = moment
+            elif self._process_is_being_answered(session, row):
+                row.due_at = moment + SOON
+                return None
+            else:
+                row.sending = True
             try:
                 return self._claimed(row)
             except CannotDecrypt as error:
@@ -136,41 +170,191 @@ class Runs:
             code=row.code,
             raw=self._secrets.decrypt(row.raw),
             outcome=None if row.outcome is None else Outcome(self._values(row), row.error),
+            attempts=row.attempts,
             answer_attempts=row.answer_attempts,
+            key=row.event_hash.hex(),
+            received_at=row.received_at,
         )
+
+    def _process_is_being_answered(self, session: Session, row: RunRow, besides: Collection[int] = ()) -> bool:
+        """Whether another answer to the same process is on its way: two at the same moment can lose one (PROTOCOL.md
+        section 8). ``besides``: runs that do not count."""
+        if not row.workflow_hash:
+            return False
+        if not self._database.is_sqlite:
+            # Whoever asks the same at the same moment sees this row, or is seen by it.
+            key = zlib.crc32(row.workflow_hash) - 2**31
+            session.execute(select(func.pg_advisory_xact_lock(key)))
+        others = select(RunRow.id).where(
+            RunRow.installation_id == row.installation_id,
+            RunRow.workflow_hash == row.workflow_hash,
+            RunRow.state == "answering",
+            RunRow.sending,
+            RunRow.due_at > now(),
+            RunRow.id.not_in([row.id, *besides]),
+        )
+        with session.no_autoflush:
+            return session.scalar(others.limit(1)) is not None
 
     def renew(self, claims: Sequence[Claim]) -> None:
         """Prolong the leases of claims that are still being worked on."""
-        with self._database.writing() as session:
-            for claim in claims:
-                session.execute(
-                    update(RunRow)
-                    .where(RunRow.id == claim.run_id, RunRow.claim == claim.number, RunRow.state.in_(OPEN))
-                    .values(due_at=now() + LEASE)
-                )
-
-    def finish(self, claim: Claim, outcome: Outcome) -> bool:
-        """Store what the function came to, before anybody is told. False when the claim was lost meanwhile: then the
-        outcome is another's to store."""
-        return self._change(
-            claim,
-            state="answering",
-            outcome="succeeded" if outcome.error is None else "failed",
-            error=outcome.error,
-            result=self._secrets.encrypt(json.dumps(outcome.values).encode()),
-            trace=None if outcome.trace is None else self._secrets.encrypt(outcome.trace.encode("utf-8", "replace")),
-            finished_at=now(),
+        renewed = (
+            update(RunRow)
+            .where(
+                RunRow.id == bindparam("run_id"),
+                RunRow.claim == bindparam("number"),
+                or_(*(RunRow.state == state for state in OPEN)),
+            )
+            .values(due_at=now() + LEASE)
         )
+        with self._database.writing() as session:
+            session.connection().execute(renewed, _numbers(claims))
+
+    def finish(
+        self,
+        claim: Claim,
+        outcome: Outcome,
+        *,
+        workflow_id: str,
+        told: bool,
+        besides: Collection[int] = (),
+    ) -> Literal["answer", "later", "closed", "lost"]:
+        """Store what the function came to, before anybody is told.
+
+        told: whether the process is to be told; otherwise nothing more is to be done
+        besides: runs whose answers this process sends itself, one after another
+
+        ``answer``: now; ``later``: another answer to the same process is on its way, so the sweep hands this one over;
+        ``lost``: the claim was, and the outcome is another's to store.
+        """
+        moment, workflow_hash = now(), self._workflow_hash(claim, workflow_id)
+        with self._database.writing() as session:
+            row = session.scalar(
+                select(RunRow)
+                .where(RunRow.id == claim.run_id, RunRow.claim == claim.number, RunRow.state.in_(OPEN))
+                .with_for_update()
+            )
+            if row is None:
+                return "lost"
+            self._put(row, outcome)
+            row.workflow_hash = workflow_hash
+            if not told:
+                row.state, row.answered_at = "closed", moment
+                return "closed"
+            row.state = "answering"
+            if self._process_is_being_answered(session, row, besides):
+                row.due_at = moment + SOON
+                return "later"
+            row.sending = True
+            return "answer"
+
+    def _workflow_hash(self, claim: Claim, workflow_id: str) -> bytes | None:
+        """Of a process, which is one portal's."""
+        return self._hashes.hash(f"{claim.installation_id} {workflow_id}".encode()) if workflow_id else None
+
+    def _put(self, row: RunRow, outcome: Outcome) -> None:
+        row.outcome, row.error, row.finished_at = outcome.kind, outcome.error, now()
+        row.result = self._secrets.encrypt(json.dumps(outcome.values).encode())
+        row.trace = None if outcome.trace is None else self._sealed(outcome.trace)
+
+    def _sealed(self, trace: str) -> bytes:
+        return self._secrets.encrypt(trace.encode("utf-8", "replace"))
 
     def close(self, claim: Claim, *, error: str | None = None) -> None:
         """Nothing more is to be done. ``error``: why the process could not be told."""
         if error is None:
-            self._change(claim, state="closed", answered_at=now())
+            self.close_all([claim])
         else:
-            self._change(claim, state="closed", error=error, outcome="failed")
+            self._change(claim, state="closed", error=error, outcome="failed", sending=False)
+
+    def close_all(self, claims: Sequence[Claim]) -> None:
+        """The processes have been told, and nothing more is to be done."""
+        closed = (
+            update(RunRow)
+            .where(RunRow.id == bindparam("run_id"), RunRow.claim == bindparam("number"))
+            .values(state="closed", answered_at=now(), sending=False)
+        )
+        if claims:
+            with self._database.writing() as session:
+                session.connection().execute(closed, _numbers(claims))
 
     def answer_later(self, claim: Claim, pause: dt.timedelta) -> None:
-        self._change(claim, due_at=now() + pause, answer_attempts=claim.answer_attempts + 1)
+        self._change(claim, due_at=now() + pause, answer_attempts=claim.answer_attempts + 1, sending=False)
+
+    def try_again(self, claim: Claim, pause: dt.timedelta, why: str, trace: str | None) -> None:
+        """Call the function once more after a pause."""
+        sealed = None if trace is None else self._sealed(trace)
+        again = {"state": "received", "due_at": now() + pause, "attempts": claim.attempts + 1}
+        self._change(claim, **again, error=why, trace=sealed)
+
+    def defer(self, claim: Claim, *, workflow_id: str, closes_at: dt.datetime | None) -> None:
+        """Leave it until it is completed, or the step closes by itself. If it has been completed already, while its
+        function was still at it, its answer is due."""
+        workflow_hash = self._workflow_hash(claim, workflow_id)
+        with self._database.writing() as session:
+            row = session.scalar(
+                select(RunRow).where(RunRow.id == claim.run_id, RunRow.claim == claim.number).with_for_update()
+            )
+            if row is None or row.state not in OPEN:
+                return
+            row.workflow_hash, row.closes_at = workflow_hash, closes_at
+            if row.outcome is not None:
+                row.state, row.due_at = "answering", now()
+            else:
+                row.state, row.due_at = "deferred", closes_at or now() + FOR_EVER
+
+    def complete(self, run_id: int, outcome: Outcome) -> bool:
+        """Store the outcome of a run that is deferred, or is about to be. False when it is not waiting for one."""
+        with self._database.writing() as session:
+            row = session.scalar(select(RunRow).where(RunRow.id == run_id).with_for_update())
+            if row is None or row.outcome is not None or row.state not in ("deferred", "received", "running"):
+                return False
+            self._put(row, outcome)
+            if row.state == "deferred":
+                row.state, row.due_at = "answering", now()
+            return True
+
+    def cancel(self, run_id: int) -> bool:
+        """End a run that has no outcome, and tell its process. False when it has one, or is closed."""
+        with self._database.writing() as session:
+            row = session.scalar(select(RunRow).where(RunRow.id == run_id).with_for_update())
+            if row is None or row.outcome is not None or row.state == "closed":
+                return False
+            self._put(row, Outcome({}, error=CANCELLED))
+            # Whoever works on it can store nothing any more.
+            row.claim, row.state, row.due_at = row.claim + 1, "answering", now()
+            return True
+
+    def replay(self, run_id: int) -> bool:
+        """Call the function of a closed run once more. False for a run that is open, or succeeded."""
+        with self._database.writing() as session:
+            row = session.scalar(select(RunRow).where(RunRow.id == run_id).with_for_update())
+            if row is None or row.state != "closed" or row.outcome == "succeeded":
+                return False
+            row.state, row.due_at, row.claim = "received", now(), row.claim + 1
+            row.attempts = row.answer_attempts = 0
+            row.outcome = row.error = row.result = row.trace = row.finished_at = row.answered_at = None
+            return True
+
+    def end_what_timed_out(self) -> None:
+        """Close the deferred runs whose steps have closed by themselves."""
+        ended = {"state": "closed", "outcome": "failed", "error": TIME_RAN_OUT}
+        with self._database.writing() as session:
+            session.execute(update(RunRow).where(RunRow.state == "deferred", RunRow.due_at <= now()).values(**ended))
+
+    def checkpoint(self, claim: Claim, name: str) -> Any:
+        """What was stored under this name; NOTHING if there is none."""
+        with self._database.reading() as session:
+            kept = select(CheckpointRow).where(CheckpointRow.run_id == claim.run_id, CheckpointRow.name == name)
+            row = session.scalar(kept)
+            return NOTHING if row is None else json.loads(self._secrets.decrypt(row.value))
+
+    def keep_checkpoint(self, claim: Claim, name: str, value: Any) -> None:
+        """Raises TypeError for what JSON cannot say."""
+        sealed = self._secrets.encrypt(json.dumps(value, allow_nan=False).encode())
+        insert = self._database.insert(CheckpointRow).values(run_id=claim.run_id, name=name, value=sealed)
+        with self._database.writing() as session:
+            session.execute(insert.on_conflict_do_nothing())
 
     def later(self, claim: Claim, pause: dt.timedelta) -> None:
         """Work on it again after a pause, from where it is."""
@@ -196,7 +380,9 @@ class Runs:
             waiting = select(RunRow.id).where(RunRow.state.in_(OPEN), RunRow.due_at <= moment)
             if not orphaned:
                 waiting = waiting.where(or_(RunRow.handed_at < RunRow.due_at, RunRow.handed_at <= moment - HAND_AGAIN))
-            ids = list(session.scalars(waiting.order_by(RunRow.due_at).limit(limit)))
+            # What another sweep is at is its to hand over; and no two sweeps wait for each other.
+            waiting = waiting.order_by(RunRow.due_at).limit(limit).with_for_update(skip_locked=True)
+            ids = list(session.scalars(waiting))
             if ids:
                 session.execute(update(RunRow).where(RunRow.id.in_(ids)).values(handed_at=moment))
             return ids
@@ -279,3 +465,8 @@ class Runs:
             return {}
         values: dict[str, Any] = json.loads(self._secrets.decrypt(row.result))
         return values
+
+
+def _numbers(claims: Iterable[Claim]) -> list[dict[str, int]]:
+    """In one order, so that no two processes wait for each other."""
+    return [{"run_id": each.run_id, "number": each.number} for each in sorted(claims, key=lambda each: each.run_id)]

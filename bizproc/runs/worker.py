@@ -11,6 +11,7 @@ from bizproc.portal.b24 import PortalRefused, PortalUnavailable, SdkError, descr
 from bizproc.portal.installations import Installations
 from bizproc.registration.registration import Registration
 from bizproc.runs.execution import Execution
+from bizproc.runs.pauses import growing
 from bizproc.runs.queue import Queue
 from bizproc.runs.runs import Runs
 from bizproc.storage.database import Database
@@ -19,7 +20,6 @@ from bizproc.storage.tables import InstallationRow, now
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 2
-LONGEST_PAUSE = dt.timedelta(hours=1)
 REGISTER_LEASE = dt.timedelta(minutes=2)
 
 
@@ -65,8 +65,7 @@ class AppWorker:
             return
         error: str | None = None
         due: dt.datetime | None = None
-        # A portal can be away for weeks: two to the power of all those tries would be no time any more.
-        pause = min(dt.timedelta(seconds=2 ** min(installation.register_attempts, 20)), LONGEST_PAUSE)
+        pause = growing(installation.register_attempts)
         try:
             token = self._installations.token(installation)
             self._registration.apply(installation, token, repeat_refused=False)
@@ -106,12 +105,14 @@ class AppWorker:
         self._stopping.set()
         if self._sweeper is not None:
             self._sweeper.join()
+        self._execution.stop()
 
     def _sweep_on(self) -> None:
         first = self._embedded
         while True:
             try:
                 self._execution.renew_leases()
+                self._runs.end_what_timed_out()
                 self._sweep(orphaned=first)
                 first = False
             except Exception as error:  # the sweep outlives everything: nobody else hands runs over again

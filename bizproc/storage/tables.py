@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -163,8 +164,12 @@ class RunRow(Table):
     """One callback's life.
 
     raw: the callback as it came, encrypted
-    state: ``received``, ``running``, ``answering``, ``closed``
-    outcome: ``succeeded`` or ``failed``, null before; error: why it failed, for a person
+    state: ``received``, ``running``, ``answering``, ``closed``; ``waiting`` for a person, ``deferred`` by its function
+    outcome: ``succeeded``, ``failed``, or ``dead`` when all tries failed; null before. error: why, for a person
+    attempts: how often the function has failed and is tried again
+    closes_at: when the step closes by itself, null for never; known once a worker has read the callback
+    workflow_hash: of its process, keyed, known as ``closes_at`` is
+    sending: its answer is on its way, while ``due_at`` lasts
     result: the answer, encrypted JSON; stored before it is sent
     trace: the stack trace of an unforeseen error, encrypted
     due_at: before this nobody may claim the run: a lease while somebody works on it, a pause after a failed answer
@@ -176,6 +181,7 @@ class RunRow(Table):
     __table_args__ = (
         UniqueConstraint("installation_id", "event_hash"),
         Index("ix_runs_state_due_at", "state", "due_at"),
+        Index("ix_runs_installation_id_workflow_hash", "installation_id", "workflow_hash"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -192,10 +198,26 @@ class RunRow(Table):
     handed_at: Mapped[dt.datetime]
     claim: Mapped[int] = mapped_column(Integer)
     answer_attempts: Mapped[int] = mapped_column(Integer)
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    closes_at: Mapped[dt.datetime | None]
+    workflow_hash: Mapped[bytes | None]
+    sending: Mapped[bool] = mapped_column(server_default=false())
     received_at: Mapped[dt.datetime]
     started_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
     answered_at: Mapped[dt.datetime | None]
+
+
+class CheckpointRow(Table):
+    """What one step of a run's function gave, as encrypted JSON: when the run is repeated, the step is not."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = (UniqueConstraint("run_id", "name"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(255))
+    value: Mapped[bytes]
 
 
 class CounterRow(Table):

@@ -2,59 +2,24 @@
 
 import datetime as dt
 import io
-from typing import Any
 
 import pytest
 from docx import Document
 from pypdf import PdfReader
 
 from activities.save_document import Input, Output, parameters, save_document
-from bizproc import ActivityFailed, Context, DocumentId, Files, StoredFile
-from bizproc.document_types import DEAL
+from bizproc import ActivityFailed
+from bizproc.testing import Process
 
-
-class KeptFiles(Files):
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    def store(self, name: str, content: bytes) -> StoredFile:
-        self.kept[name] = content
-        return StoredFile(name, f"https://app.example.com/files/{name}")
-
-
-class Process(Context):
-    """A process that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.workflow_id = "1"
-        self.document_id = DocumentId("crm", "CCrmDocumentDeal", "DEAL_1")
-        self.document_type = DEAL
-        self.user_id = 1
-        self.language = "en"
-        self.said: list[str] = []
-        self.kept = KeptFiles()
-
-    @property
-    def portal(self) -> Any:
-        raise AssertionError("the portal is not asked")
-
-    @property
-    def files(self) -> KeptFiles:
-        return self.kept
-
-    def log(self, message: str) -> None:
-        self.said.append(message)
-
-    def counter(self, name: str) -> int:
-        return {"documents": 7}[name]
+COUNTED = {"documents": 7}
 
 
 def test_a_numbered_pdf() -> None:
-    process = Process()
+    process = Process(counters=COUNTED)
     given = Input(Parameters=["customer=Иван Müller", "subject=a = b", "Sum=1 000 €"])
     name = "letter-7.pdf"
     assert save_document(given, process) == Output(number=7, name=name, link=f"https://app.example.com/files/{name}")
-    words = PdfReader(io.BytesIO(process.kept.kept[name])).pages[0].extract_text()
+    words = PdfReader(io.BytesIO(process.files.kept[name])).pages[0].extract_text()
     today = dt.datetime.now(dt.UTC).date().isoformat()
     for expected in ("Иван Müller", "Confirmation 7", "a = b", "Sum", "1 000 €", today):
         assert expected in words
@@ -62,18 +27,18 @@ def test_a_numbered_pdf() -> None:
 
 
 def test_a_word_document_without_number() -> None:
-    process = Process()
+    process = Process(counters=COUNTED)
     returned = save_document(Input(docType="docx", saveDoc=False, Parameters=["customer=A"]), process)
     assert (returned.number, returned.name) == (None, "letter.docx")
-    document = Document(io.BytesIO(process.kept.kept["letter.docx"]))
+    document = Document(io.BytesIO(process.files.kept["letter.docx"]))
     assert document.paragraphs[0].text == "A"
 
 
 def test_a_repeated_run_makes_the_same_document() -> None:
-    first, second = Process(), Process()
+    first, second = Process(counters=COUNTED), Process(counters=COUNTED)
     for process in (first, second):
         save_document(Input(), process)
-    assert first.kept.kept == second.kept.kept
+    assert first.files.kept == second.files.kept
 
 
 @pytest.mark.parametrize("line", ["customer", "=value", ""])

@@ -35,6 +35,7 @@ from bizproc.settings import Settings
 from bizproc.storage.tables import InstallationRow, RunRow
 from handlers import attach
 from tests import shelf
+from tests.conftest import eventually
 from tests.fuzzing.answering import (
     ACCESS_TOKEN,
     APP_INFO,
@@ -253,6 +254,7 @@ class Running:
         runs, database = self.backend.runs, self.backend.database
         for run_id in runs.due(orphaned=True):
             self.backend.worker.run(run_id)
+            eventually(lambda: not self.backend.execution.busy)
             done = runs.get(run_id)
             assert done is not None
             assert done.state == "closed", done

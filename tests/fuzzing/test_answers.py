@@ -30,6 +30,7 @@ from bizproc.storage.tables import InstallationRow, RunRow, now
 from devportal.wire import Listener, Request, Response
 from handlers import attach
 from tests import shelf
+from tests.conftest import eventually
 from tests.fuzzing.answering import (
     ACCESS_TOKEN,
     APP_INFO,
@@ -124,6 +125,7 @@ class Hostile:
         with self.backend.database.writing() as session:
             session.execute(update(RunRow).values(due_at=now()))
         self.backend.worker.run(run_id)
+        eventually(lambda: not self.backend.execution.busy)
         run = self.backend.runs.get(run_id)
         assert run is not None
         return run.state

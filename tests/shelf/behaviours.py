@@ -2,11 +2,13 @@
 
 import sys
 import threading
+import time
 
 from bizproc import (
     ActivityFailed,
     Context,
     Properties,
+    Retry,
     ReturnProperties,
     activity,
     double,
@@ -43,12 +45,12 @@ def fail(given: Words, context: Context) -> Told:
     raise ActivityFailed(f"cannot {given.words}")
 
 
-@activity("crash", name="Crash", waits=True)
+@activity("crash", name="Crash", waits=True, tries=2)
 def crash(given: Words, context: Context) -> Told:
     raise RuntimeError("a secret detail")
 
 
-@activity("exit", name="Ends its thread", waits=True)
+@activity("exit", name="Ends its thread", waits=True, tries=1)
 def exit_(given: Words, context: Context) -> Told:
     sys.exit(3)
 
@@ -58,12 +60,12 @@ class Amount(ReturnProperties):
     said: str | None = string("Said", default=None)
 
 
-@activity("unsayable", name="Returns what JSON cannot say", waits=True)
+@activity("unsayable", name="Returns what JSON cannot say", waits=True, tries=1)
 def unsayable(given: Words, context: Context) -> Amount:
     return Amount(amount=float("nan")) if given.words == "nan" else Amount(said="\ud800")
 
 
-@activity("mistake", name="Returns something else", waits=True)
+@activity("mistake", name="Returns something else", waits=True, tries=1)
 def mistake(given: Words, context: Context) -> Told:
     return 5  # type: ignore[return-value]
 
@@ -98,3 +100,41 @@ def count(given: Words, context: Context) -> Number:
 @robot("ask_portal", name="Asks the portal", waits=True)
 def ask_portal(given: Words, context: Context) -> Told:
     return Told(told=str(context.portal.profile().result))
+
+
+@activity("stumble", name="Succeeds at the third try", waits=True, tries=3)
+def stumble(given: Words, context: Context) -> Told:
+    CALLS.append(context.idempotency_key)
+    step = context.checkpoint("step", lambda: len(CALLS))
+    if len(CALLS) < 3:
+        raise Retry(given.words, after=0.1)
+    return Told(told=str(step))
+
+
+@activity("give_up", name="Never succeeds", waits=True, tries=2)
+def give_up(given: Words, context: Context) -> Told:
+    CALLS.append(given.words)
+    raise Retry("the other system is away", after=0)
+
+
+@activity("dawdle", name="Takes longer than it may", waits=True, seconds=0.3)
+def dawdle(given: Words, context: Context) -> Told:
+    RELEASED.wait(20)
+    CALLS.append("released")
+    context.log("too late")
+    CALLS.append("logged")
+    return Told(told="too late")
+
+
+@activity("hand_on", name="Is finished by another system", waits=True)
+def hand_on(given: Words, context: Context) -> Told:
+    CALLS.append(context.completion_url)
+    return context.defer()
+
+
+@activity("one_by_one", name="Never two at a time", waits=True, at_once=1)
+def one_by_one(given: Words, context: Context) -> Told:
+    CALLS.append("begin")
+    time.sleep(0.05)
+    CALLS.append("end")
+    return Told(told=given.words)

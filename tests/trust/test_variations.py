@@ -348,7 +348,6 @@ def test_odd_values_are_no_fault(
     assert works(victim)
 
 
-@pytest.mark.xfail(strict=True, reason="every worker waits for the portal that hangs")
 def test_a_portal_that_hangs_holds_up_nobody_else(settings: Settings) -> None:
     """It has more processes than the app has workers."""
     with neighbours_of("hanging", settings) as both, serving(both.settings, app_of_shelf) as app:

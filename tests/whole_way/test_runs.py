@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import requests
 
+from bizproc.runs.execution import AT_ONCE_PER_PORTAL
 from bizproc.settings import Settings
 from tests.conftest import Portal, RunningApp, app_of_shelf, eventually, serving, values
 from tests.shelf import behaviours
@@ -78,8 +79,8 @@ def test_a_failure_is_told_to_the_process(installed: RunningApp, portal: Portal)
     finished = portal.finished(portal.run("fail", {"words": "fly"}))
     assert values(finished) == {"error": "cannot fly"}
     assert finished["log"][-1]["message"] == "The step has failed: cannot fly"
-    (run,) = installed.backend.runs.list(code="fail")
-    assert (run.state, run.outcome, run.error) == ("closed", "failed", "cannot fly")
+    (run,) = eventually(lambda: installed.backend.runs.list(code="fail", state="closed"))
+    assert (run.outcome, run.error) == ("failed", "cannot fly")
 
 
 @pytest.mark.parametrize("code", ["crash", "mistake", "exit"])
@@ -208,13 +209,13 @@ def test_runs_are_found_again_after_a_restart(settings: Settings, portal: Portal
     behaviours.RELEASED.clear()
     behaviours.CALLS.clear()
     settings = replace(settings, secret_keys=(secrets.token_urlsafe(32),))
-    threads = 8
+    running = AT_ONCE_PER_PORTAL
     with serving(settings, app_of_shelf) as first:
         portal.ask("install", app_url=first.url)
         eventually(lambda: len(portal.stored()) == len(first.backend.registry))
-        processes = [portal.run("held", {"words": str(number)}) for number in range(threads + 3)]
-        eventually(lambda: len(behaviours.CALLS) == threads)
-        eventually(lambda: len(first.backend.runs.list()) == threads + 3)
+        processes = [portal.run("held", {"words": str(number)}) for number in range(running + 3)]
+        eventually(lambda: len(behaviours.CALLS) == running)
+        eventually(lambda: len(first.backend.runs.list()) == running + 3)
         # As if the process had been killed: its threads never come to an end for the database, and its lock is free.
         first.backend.queue._huey.storage.flush_queue()
         first.backend.database.close()
@@ -224,7 +225,7 @@ def test_runs_are_found_again_after_a_restart(settings: Settings, portal: Portal
             answered = [values(portal.finished(each))["told"] for each in processes]
         dead.start()
         dead.join()
-    assert answered == [str(number) for number in range(threads + 3)]
+    assert answered == [str(number) for number in range(running + 3)]
 
 
 def test_a_malformed_callback_of_a_proven_sender_is_kept_and_told(installed: RunningApp, portal: Portal) -> None:

@@ -95,8 +95,8 @@ def test_who_lost_the_lease_can_store_nothing(runs: Runs, database: Database) ->
     expire(database, run_id)
     second = runs.claim(run_id)
     assert second
-    assert not runs.finish(first, Outcome({"late": 1}))
-    assert runs.finish(second, Outcome({"x": 1}))
+    assert runs.finish(first, Outcome({"late": 1}), workflow_id="1", told=True) == "lost"
+    assert runs.finish(second, Outcome({"x": 1}), workflow_id="1", told=True) == "answer"
     runs.close(first, error="late")
     run = runs.get(run_id)
     assert run
@@ -117,7 +117,7 @@ def test_after_the_outcome_only_the_answer_is_left(runs: Runs) -> None:
     run_id = accepted(runs)
     claim = runs.claim(run_id)
     assert claim
-    runs.finish(claim, Outcome({"a": [1]}, error="why"))
+    runs.finish(claim, Outcome({"a": [1]}, error="why"), workflow_id="1", told=True)
     runs.answer_later(claim, dt.timedelta(0))
     again = runs.claim(run_id)
     assert again
@@ -191,7 +191,7 @@ def test_the_list_is_filtered(runs: Runs) -> None:
     first, second = accepted(runs, "1"), accepted(runs, "2", installation_id=2)
     claim = runs.claim(first)
     assert claim
-    runs.finish(claim, Outcome({}, error="why"))
+    runs.finish(claim, Outcome({}, error="why"), workflow_id="1", told=True)
     assert [run.id for run in runs.list()] == [second, first]
     assert [run.id for run in runs.list(domain="p1.example.com")] == [first]
     assert [run.id for run in runs.list(state="failed")] == [first]

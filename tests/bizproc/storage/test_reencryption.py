@@ -90,7 +90,12 @@ def test_every_encrypted_column_is_known() -> None:
 
 def test_everything_comes_under_the_newest_key_once(database: Database) -> None:
     both = Secrets([NEW, OLD])
-    assert told(database, both) == {"data_keys": (1, ()), "installations": (1, ()), "runs": (ROWS, ())}
+    assert told(database, both) == {
+        "data_keys": (1, ()),
+        "installations": (1, ()),
+        "runs": (ROWS, ()),
+        "checkpoints": (0, ()),
+    }
     expect_all_under(database, NEW, ROWS)
     KeyedHashes(database, Secrets([NEW])).load()
     with database.reading() as session:
@@ -102,7 +107,12 @@ def test_everything_comes_under_the_newest_key_once(database: Database) -> None:
             b"refresh",
         ]
         before = session.scalars(select(RunRow.raw).order_by(RunRow.id)).all()
-    assert told(database, both) == {"data_keys": (0, ()), "installations": (0, ()), "runs": (0, ())}
+    assert told(database, both) == {
+        "data_keys": (0, ()),
+        "installations": (0, ()),
+        "runs": (0, ()),
+        "checkpoints": (0, ()),
+    }
     with database.reading() as session:
         assert session.scalars(select(RunRow.raw).order_by(RunRow.id)).all() == before
 
@@ -219,7 +229,8 @@ def test_workers_are_at_work_meanwhile(database: Database, other: Database) -> N
             assert claim
             assert claim.raw == b"raw %d" % run_id
             runs.renew([claim])
-            assert runs.finish(claim, Outcome({"number": run_id}, error="why", trace=f"trace {run_id}"))
+            outcome = Outcome({"number": run_id}, error="why", trace=f"trace {run_id}")
+            assert runs.finish(claim, outcome, workflow_id="", told=True) == "answer"
             runs.close(claim)
 
     with ThreadPoolExecutor(4) as pool:

@@ -1,0 +1,223 @@
+"""Tell processes what their runs came to, a portal's in the fewest calls.
+
+A portal's answers go one call after another, so that no two of one process meet (PROTOCOL.md section 8). What has
+queued up meanwhile goes in one batch: at two calls a second that is a hundred answers instead of two.
+"""
+
+import logging
+import threading
+import traceback
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bizproc.definition.text import t
+from bizproc.errors import BizprocError
+from bizproc.portal.b24 import PersonNeeded, PortalToken, SdkError, Tokens, described, error_code
+from bizproc.portal.installations import Installation, Installations
+from bizproc.registration.sending import survives_a_query
+from bizproc.runs.pauses import growing
+from bizproc.runs.runs import Claim, Outcome, Runs
+
+logger = logging.getLogger(__name__)
+
+THREADS = 8
+BATCH = 50
+LARGEST_IN_BATCH = 8_000
+"""Characters of an answer; a larger one goes alone."""
+ATTEMPTS = 20
+PROCESS_GONE = "404"
+WRONG_EVENT_TOKEN = "ACCESS_DENIED"  # noqa: S105 - an error code
+"""What activity.log answers when the process is over, and what a forged event token gets (PROTOCOL.md section 8)."""
+TOKEN_REFUSED = frozenset(("EXPIRED_TOKEN", "INVALID_TOKEN", "NO_AUTH_FOUND", "AUTHORIZATION_ERROR"))
+REMOVED = "The app has been removed from the portal."
+
+FAILED = t(
+    en="The step has failed: {why}",
+    de="Der Schritt ist fehlgeschlagen: {why}",
+    ru="Не удалось выполнить действие: {why}",
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a process is to be told.
+
+    workflow_id: of the process, empty where its callback could not be read
+    tokens: that the callback brought, None where it brought none
+    """
+
+    claim: Claim
+    outcome: Outcome
+    event_token: str
+    workflow_id: str
+    waits: bool
+    tokens: Tokens | None
+
+
+class Answering:
+    """Safe to use from many threads. ``done``: is told of every run whose answer has been dealt with."""
+
+    def __init__(self, runs: Runs, installations: Installations, done: Callable[[int], None]) -> None:
+        self._runs = runs
+        self._installations = installations
+        self._done = done
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
+        self._waiting: defaultdict[int, deque[Answer]] = defaultdict(deque)
+        self._lock = threading.Lock()
+
+    def put(self, answer: Answer) -> None:
+        """Have it sent, after those of the same portal that came before."""
+        installation_id = answer.claim.installation_id
+        with self._lock:
+            sending = installation_id in self._waiting
+            self._waiting[installation_id].append(answer)
+        if not sending:
+            self._pool.submit(self._send_all, installation_id)
+
+    def stop(self) -> None:
+        """Send what has been put, and take no more."""
+        self._pool.shutdown(wait=True)
+
+    def _send_all(self, installation_id: int) -> None:
+        while answers := self._next(installation_id):
+            try:
+                self._send(answers)
+            except Exception as error:  # the database is away: their leases end, and the sweep hands them over again
+                logger.warning("%s answers are not dealt with: %s", len(answers), place(error))
+            finally:
+                for answer in answers:
+                    self._done(answer.claim.run_id)
+
+    def _next(self, installation_id: int) -> list[Answer]:
+        """Up to a batch of those that wait, no two of one process; none when all are sent."""
+        with self._lock:
+            waiting = self._waiting[installation_id]
+            taken: list[Answer] = []
+            kept: deque[Answer] = deque()
+            processes: set[str] = set()
+            while waiting and len(taken) < BATCH:
+                answer = waiting.popleft()
+                if answer.workflow_id and answer.workflow_id in processes:
+                    kept.append(answer)
+                else:
+                    processes.add(answer.workflow_id)
+                    taken.append(answer)
+            waiting.extendleft(reversed(kept))
+            if not taken:
+                del self._waiting[installation_id]
+            return taken
+
+    def _send(self, answers: Sequence[Answer]) -> None:
+        installation = self._installations.get(answers[0].claim.installation_id)
+        if installation is None or not installation.active:
+            for answer in answers:
+                self._runs.close(answer.claim, error=REMOVED)
+            return
+        calls = [(answer, *_call(answer, installation.language)) for answer in answers]
+        together = [each for each in calls if len(calls) > 1 and _fits_in_batch(each[2])]
+        if len(together) > 1:
+            self._send_together(installation, together)
+        for answer, method, params in calls:
+            if len(together) < 2 or not any(answer is each for each, *_ in together):
+                self._send_alone(installation, answer, method, params)
+
+    def _send_together(self, installation: Installation, calls: Sequence[tuple[Answer, str, dict[str, Any]]]) -> None:
+        # event.send asks for the event token alone, so any token of the portal will do (PROTOCOL.md section 4).
+        tokens = next((answer.tokens for answer, *_ in calls if answer.tokens), None)
+        commands = {f"run{answer.claim.run_id}": (method, params) for answer, method, params in calls}
+        try:
+            errors = self._with_token(installation, tokens, lambda token: token.batch(commands)).errors
+        except PersonNeeded:
+            for answer, *_ in calls:
+                self._runs.wait_for_person(answer.claim)
+            return
+        except Exception as error:  # whatever a portal answers, no run must stay open without a next try
+            for answer, *_ in calls:
+                self._not_taken(answer, _code(error), _why(error))
+            return
+        taken = []
+        for answer, *_ in calls:
+            refusal = errors.get(f"run{answer.claim.run_id}")
+            if refusal is None:
+                taken.append(answer.claim)
+            else:
+                code = str(refusal.get("error", "")).upper()
+                self._not_taken(answer, code, f"{code}: {refusal.get('error_description', '')}")
+        self._runs.close_all(taken)
+
+    def _send_alone(self, installation: Installation, answer: Answer, method: str, params: dict[str, Any]) -> None:
+        try:
+            self._with_token(installation, answer.tokens, lambda token: token.call_method(method, params))
+        except PersonNeeded:
+            self._runs.wait_for_person(answer.claim)
+        except Exception as error:  # as above
+            self._not_taken(answer, _code(error), _why(error))
+        else:
+            self._runs.close(answer.claim)
+
+    def _with_token(self, installation: Installation, given: Tokens | None, call: Callable[[PortalToken], Any]) -> Any:
+        """With the callback's own token, and if the portal does not take that, with the stored one."""
+        try:
+            return call(self._installations.token(installation, given))
+        except SdkError as error:
+            if given is None or error_code(error) not in TOKEN_REFUSED:
+                raise
+        return call(self._installations.token(installation))
+
+    def _not_taken(self, answer: Answer, code: str, why: str) -> None:
+        claim, failure = answer.claim, answer.outcome.error
+        if code == PROCESS_GONE:
+            self._runs.close(claim)
+        elif code == WRONG_EVENT_TOKEN:
+            self._runs.close(claim, error=_joined(failure, f"The portal refused the answer: {why}"))
+        elif claim.answer_attempts + 1 >= ATTEMPTS:
+            self._runs.close(claim, error=_joined(failure, f"The portal could not be told, {ATTEMPTS} times: {why}"))
+        else:
+            pause = growing(claim.answer_attempts)
+            logger.warning("run %s: not answered, again in %s s: %s", claim.run_id, pause.seconds, why)
+            self._runs.answer_later(claim, pause)
+
+
+def must_be_told(outcome: Outcome, event_token: str, *, waits: bool) -> bool:
+    """Whether there is anything to say, and anybody to say it to."""
+    return bool(event_token) and (waits or outcome.error is not None)
+
+
+def log_line(event_token: str, message: str) -> dict[str, Any]:
+    return {"EVENT_TOKEN": event_token, "LOG_MESSAGE": message}
+
+
+def place(error: BaseException) -> str:
+    """Which error, and where. Its text may hold anything, so it is left to the encrypted trace."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+
+
+def _call(answer: Answer, language: str) -> tuple[str, dict[str, Any]]:
+    message = FAILED.shown_in(language).format(why=answer.outcome.error) if answer.outcome.error else None
+    params = log_line(answer.event_token, message) if message else {"EVENT_TOKEN": answer.event_token}
+    if answer.waits:
+        return "bizproc.event.send", {**params, "RETURN_VALUES": answer.outcome.values}
+    return "bizproc.activity.log", params
+
+
+def _fits_in_batch(params: dict[str, Any]) -> bool:
+    return survives_a_query(params) and len(str(params)) <= LARGEST_IN_BATCH
+
+
+def _code(error: Exception) -> str:
+    return error_code(error) if isinstance(error, SdkError) else ""
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, (SdkError, BizprocError)):
+        return described(error)
+    return f"its answer is not understood ({place(error)})"
+
+
+def _joined(*sentences: str | None) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

@@ -1,0 +1,87 @@
+"""For the tests of activities: a process without a portal."""
+
+from collections.abc import Callable
+from typing import Any, Never
+
+from bizproc.context import Context, Deferred, DocumentId, Files, StoredFile, Value
+from bizproc.document_types import DEAL, DocumentType
+
+
+class KeptFiles(Files):
+    """Files in memory: ``kept`` has their contents by name."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def store(self, name: str, content: bytes) -> StoredFile:
+        self.kept[name] = content
+        return StoredFile(name, f"https://app.example.com/files/{name}")
+
+
+class Process(Context):
+    """The context of an activity that is called as a function::
+
+        process = Process(counters={"documents": 7})
+        assert save_document(Input(docType="docx"), process).number == 7
+        assert process.said == ["Saving as docx"]
+
+    said: the lines that were logged; checkpoints: what was stored, by name; files.kept: the files
+
+    portal: what ``context.portal`` gives, such as a client of b24pysdk over ``responses``; None where it is not asked
+    counters: the numbers that ``counter`` gives; the next one is 1 where none is given
+    checkpoints: of a run that is repeated
+
+    An activity that defers raises ``Deferred``.
+    """
+
+    def __init__(
+        self,
+        *,
+        workflow_id: str = "1",
+        document_id: DocumentId | None = None,
+        document_type: DocumentType = DEAL,
+        user_id: int = 1,
+        language: str = "en",
+        portal: Any = None,
+        counters: dict[str, int] | None = None,
+        checkpoints: dict[str, Any] | None = None,
+    ) -> None:
+        self.workflow_id = workflow_id
+        self.idempotency_key = f"key of {workflow_id}"
+        self.document_id = document_id or DocumentId("crm", "CCrmDocumentDeal", "DEAL_1")
+        self.document_type = document_type
+        self.user_id = user_id
+        self.language = language
+        self.said: list[str] = []
+        self.checkpoints = dict(checkpoints or {})
+        self.counters = dict(counters or {})
+        self._portal = portal
+        self._files = KeptFiles()
+
+    @property
+    def portal(self) -> Any:
+        if self._portal is None:
+            raise AssertionError("the portal is asked; give the process one: Process(portal=...)")
+        return self._portal
+
+    @property
+    def files(self) -> KeptFiles:
+        return self._files
+
+    @property
+    def completion_url(self) -> str:
+        return "https://app.example.com/runs/signed"
+
+    def log(self, message: str) -> None:
+        self.said.append(message)
+
+    def counter(self, name: str) -> int:
+        return self.counters.setdefault(name, 1)
+
+    def checkpoint(self, name: str, function: Callable[[], Value]) -> Value:
+        if name not in self.checkpoints:
+            self.checkpoints[name] = function()
+        return self.checkpoints[name]  # type: ignore[no-any-return]
+
+    def defer(self) -> Never:
+        raise Deferred
