@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from . import pdf, word
 from .blocks import parse, title_of
 from .filling import TemplateError, fill, outline
 
@@ -38,5 +37,9 @@ def render(template: Path, values: Mapping[str, str], format: Literal["pdf", "do
     """
     filled = fill(template, values)
     blocks = parse(filled.markdown, filled.reveal)
-    write = {"pdf": pdf.write, "docx": word.write}[format]
+    # Imported here: their libraries take longer to load than the app, and most of its processes make no document.
+    if format == "pdf":
+        from .pdf import write
+    else:
+        from .word import write
     return write(blocks, title_of(blocks) or template.stem)
