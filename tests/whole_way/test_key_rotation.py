@@ -73,7 +73,7 @@ def test_a_key_is_changed_and_the_old_one_dropped(settings: Settings, portal: Po
         eventually(lambda: len(app.backend.runs.list(state="closed")) == 4)
         assert requests.get(f"{app.url}/files/{link.rpartition('/')[2]}", timeout=9).text == "1 x"
         done = flask("portals", "reencrypt", environment=environment_of(both))
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.stderr
         rows = [line.split() for line in done.stdout.splitlines()]
         assert rows[1:4] == [["data_keys", "1", "0"], ["installations", "1", "0"], ["runs", "3", "0"]]
         assert "The older ones can be dropped from B24_SECRET_KEY" in done.stdout
@@ -119,7 +119,7 @@ def test_another_key_is_told_and_changes_nothing(
     with pytest.raises(CannotStart, match="B24_SECRET_KEY lacks the key"):
         create_app(wrong)
     worker = flask("worker", environment=environment_of(wrong) | {"QUEUE_URL": "redis://127.0.0.1:1"})
-    assert (worker.returncode, worker.stderr.partition(":")[2][:34]) == (1, " Stored data cannot be decrypted: ")
+    assert (worker.exit_code, worker.stderr.partition(":")[2][:34]) == (1, " Stored data cannot be decrypted: ")
     scaled_out = replace(wrong, queue_url="redis://127.0.0.1:1")
     with serving(scaled_out, create_app) as app:
         assert requests.get(f"{app.url}/healthz", timeout=9).status_code == 200
@@ -179,7 +179,7 @@ def test_a_command_that_is_killed_is_repeated(settings: Settings, database_url: 
             for row in session.scalars(select(RunRow)):
                 assert both.decrypt(row.raw) == b"raw %d" % row.id
     done = flask("portals", "reencrypt", environment=environment)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     expect_all_under(database, NEW, count)
     assert KeyedHashes(database, Secrets([NEW])).is_hash_of(hashed, b"token")
     database.close()
@@ -196,7 +196,7 @@ def test_what_cannot_be_read_is_named(settings: Settings, database_url: str) -> 
         session.execute(text("UPDATE runs SET raw = :lost WHERE id <= 12"), {"lost": lost})
     database.close()
     done = flask("portals", "reencrypt", environment=environment_of(replace(settings, secret_keys=(NEW, OLD))))
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "12 (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, …)" in done.stdout
     assert done.stderr.startswith("Error: 12 rows could not be read: B24_SECRET_KEY lacks the key")
     assert "can be dropped" not in done.stdout
