@@ -62,8 +62,8 @@ def replay(run_id: int) -> None:
     run = _existing(app, run_id)
     if not app.runs.replay(run_id):
         raise click.ClickException(
-            f"Run {run_id} is {run.state}{f' and {run.outcome}' if run.outcome else ''}: only closed runs that failed can be"
-            " replayed, since what succeeded may not happen twice."
+            f"Run {run_id} is {run.state}, its outcome {run.outcome or 'not known yet'}. Only closed runs that failed"
+            " can be replayed: what succeeded may not happen twice."
         )
     click.echo(f"Run {run_id} is called once more.")
 

@@ -140,7 +140,7 @@ class App:
             self._changed.notify_all()
         return html_response(self.page, self.status)
 
-    def wait_for(self, count: int, seconds: float = 5) -> list[Received]:
+    def wait_for(self, count: int, seconds: float = 20) -> list[Received]:
         """The first `count` requests, once they are there."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.received) >= count, seconds), (

@@ -47,7 +47,7 @@ def test_state_has_the_shape_of_the_cases(portal: Portal) -> None:
 def test_the_log_has_every_exchange_in_order(portal: Portal, app: App) -> None:
     last = max((entry["n"] for entry in portal.look("log")), default=0)
     portal.add(HANDLER=f"{app.url}/run", USE_SUBSCRIPTION="N")
-    portal.process(portal.run(), wait=5)
+    portal.process(portal.run(), wait=20)
     portal.refresh(portal.control("token")["refresh_token"])
     added, called, refreshed = portal.look("log", since=last)
     assert [entry["direction"] for entry in (added, called, refreshed)] == ["to_portal", "to_app", "to_oauth"]
@@ -178,7 +178,7 @@ def test_the_command_starts_and_stops(tmp_path: Path, end: signal.Signals) -> No
         for portal in ready["portals"]:
             assert requests.get(portal["url"]).status_code == 200
         os.kill(process.pid, end)
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
         assert process.communicate()[1] == ""
     finally:
         process.kill()
@@ -188,7 +188,7 @@ def test_the_command_starts_and_stops(tmp_path: Path, end: signal.Signals) -> No
 def test_a_port_that_is_taken(portal: Portal) -> None:
     port = portal.ready["domain"].split(":")[1]
     process = command("--port", port)
-    out, error = process.communicate(timeout=10)
+    out, error = process.communicate(timeout=30)
     assert (process.returncode, out) == (1, "")
     assert error == f"devportal: port {port} cannot be used: Address already in use\n"
 

@@ -168,9 +168,9 @@ def test_no_text_breaks_it(form: dict[Any, Any]) -> None:
 
 def test_no_text_takes_longer_than_its_length_tells() -> None:
     """Whoever types into a step's property must not hold up a worker: 100,000 digits once took minutes."""
-    started = time.monotonic()
+    started = time.process_time()
     for text in ("1" * 100_000 + "x", "1," * 50_000 + "x", "1e" * 50_000, " " * 100_000 + "x", "0:" * 50_000):
         for name in ("amount", "number", "moment", "hour", "flag"):
             with pytest.raises(UnusableValues):
                 decode(Input, {name: text})
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5

@@ -194,14 +194,14 @@ def test_a_row_that_another_holds_is_not_waited_for(database: Database, other: D
         with other.writing() as session:
             session.execute(update(RunRow).where(RunRow.id == 2).values(result=Secrets([NEW]).encrypt(b"late")))
             held.set()
-            eventually(lambda: _is_under(database, NEW, run_id=1), patience=5)
+            eventually(lambda: _is_under(database, NEW, run_id=1))
             session.execute(update(RunRow).where(RunRow.id == 1).values(claim=2))
 
     holding = []
 
     def interrupt() -> None:
         holding.append(going_on.submit(hold))
-        assert held.wait(5)
+        assert held.wait(20)
 
     assert told(database, Interrupted(b"raw 1", interrupt))["runs"] == (ROWS, ())
     holding[0].result()
