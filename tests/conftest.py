@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import pytest
 import requests
 from flask import Flask
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 from werkzeug.serving import make_server
@@ -30,6 +32,20 @@ from tests import canaries, shelf
 DEAL = ["crm", "CCrmDocumentDeal", "DEAL"]
 PATIENCE_SECONDS = 20
 Found = TypeVar("Found")
+
+# Little and always the same is tried in the suite, much and at random with --hypothesis-profile=thorough. Deadlines and
+# health checks tell how busy the machine is.
+UNHURRIED: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+ALWAYS_THE_SAME: dict[str, Any] = {"derandomize": True, "database": None}
+hypothesis_settings.register_profile("suite", **ALWAYS_THE_SAME, **UNHURRIED)
+hypothesis_settings.register_profile("thorough", max_examples=10_000, **UNHURRIED)
+hypothesis_settings.load_profile("suite")
+
+
+def tries(number: int) -> hypothesis_settings:
+    """For a test that tries so many examples in the suite, and a hundred times as many when it is thorough."""
+    thorough = hypothesis_settings.default is not None and hypothesis_settings.default.max_examples >= 10_000
+    return hypothesis_settings(max_examples=number * 100) if thorough else hypothesis_settings(max_examples=number)
 
 
 def eventually(found: Callable[[], Found | None], patience: float = PATIENCE_SECONDS) -> Found:

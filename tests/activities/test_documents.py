@@ -16,7 +16,7 @@ from docx.oxml.ns import qn
 from docx.shared import Mm
 from docx.table import Table
 from docx.text.paragraph import Paragraph
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
@@ -24,6 +24,7 @@ from activities import documents
 from activities.documents import TemplateError, render, templates
 from activities.documents.blocks import column_widths
 from activities.documents.filling import plain
+from tests.conftest import tries
 
 SHIPPED = Path(documents.__file__).with_name("templates")
 LETTER = SHIPPED / "letter.md"
@@ -235,7 +236,6 @@ MARKDOWN = [
     "\ufdd00\ufdd1", "0", "\x00", "\r\n",
 ]  # fmt: skip
 VALUES = st.one_of(st.text(), st.lists(st.sampled_from(MARKDOWN)).map("".join))
-CHECKED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def shape(document: WordDocument) -> list[object]:
@@ -252,7 +252,7 @@ def shape(document: WordDocument) -> list[object]:
     ]
 
 
-@CHECKED
+@tries(15)
 @given(value=VALUES)
 @example("".join(MARKDOWN))
 def test_a_value_shows_as_typed_and_changes_nothing_else(template, value):
@@ -266,7 +266,7 @@ def test_a_value_shows_as_typed_and_changes_nothing_else(template, value):
     assert shape(document) == shape(word(render(path, {"v": "x", "other": "x"}, "docx")))
 
 
-@settings(CHECKED, max_examples=25)
+@tries(8)
 @given(value=VALUES)
 @example("".join(MARKDOWN))
 def test_any_value_makes_a_pdf_without_further_links(template, value):
@@ -359,10 +359,10 @@ def test_a_wrong_template_is_explained(template, source, message):
     ],
 )
 def test_a_template_cannot_run_away(template, source):
-    before = time.monotonic()
+    before = time.process_time()
     with pytest.raises(TemplateError, match=r"loops turn more than|text grows over|Range too big"):
         render(template(source), {"big": "x" * 20_000}, "pdf")
-    assert time.monotonic() - before < 2
+    assert time.process_time() - before < 2
 
 
 def test_a_template_that_cannot_be_read_is_explained(tmp_path):

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bizproc.files import FileStore
 from bizproc.redaction import HIDDEN, redact
 from bizproc.secrets import Secrets
 from tests.bizproc.redaction_corpus import WITH_SECRETS, WITHOUT, Line
+from tests.conftest import tries
 
 
 @pytest.mark.parametrize("line", WITH_SECRETS, ids=lambda line: line[0][:40])
@@ -67,7 +68,7 @@ TOKENS = st.text(st.sampled_from("abcdefXYZ0123456789-_.~+/=|!$*(){}[]\"'\\@: ä
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@tries(500)
 @given(name=st.sampled_from(NAMES), way=st.integers(0, len(WAYS) - 1), token=TOKENS, around=st.text(max_size=20))
 def test_any_token_goes_in_any_way_of_writing_it(name: str, way: int, token: str, around: str) -> None:
     # What is around begins with a blank: glued to a name it would make another one.

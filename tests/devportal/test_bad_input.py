@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import devportal.portal
 import devportal.tokens
 from devportal.exchange_log import MAX_BODY
 from devportal.queue_server import WORKERS
+from tests.conftest import tries
 from tests.devportal.driver import App, Portal
 
 BAD_URLS = ["http://a..b/x", f"http://{'a' * 64}.com/x"]
@@ -93,7 +94,7 @@ def test_a_secret_of_other_letters(portal: Portal) -> None:
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(50)
 @given(
     st.sampled_from(["oauth/token/", "oauth/token", "rest/app.info", "rest/app.info.json", "x"]),
     st.sampled_from(["refresh_token", "authorization_code"]),

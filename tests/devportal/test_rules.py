@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bizproc.definition.portal_rules import check_document_type, localized, prepared, shown_text
 from bizproc.php import from_json
+from tests.conftest import tries
 from tests.devportal.driver import HANDLER, Portal
 
 ACT = {"CODE": "act", "HANDLER": HANDLER, "NAME": "Act"}
@@ -107,7 +108,7 @@ methods = st.sampled_from(
         *("event.bind", "event.unbind", "event.get", "event.test", "methods", "scope", "app.info", "profile"),
     ]
 )
-many = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = tries(60)
 
 
 @many

@@ -30,7 +30,7 @@ from bizproc.storage.tables import InstallationRow, RunRow, now
 from devportal.wire import Listener, Request, Response
 from handlers import attach
 from tests import shelf
-from tests.conftest import eventually
+from tests.conftest import eventually, tries
 from tests.fuzzing.answering import (
     ACCESS_TOKEN,
     APP_INFO,
@@ -42,7 +42,6 @@ from tests.fuzzing.answering import (
     sane,
     sane_value,
 )
-from tests.fuzzing.conftest import tries
 from tests.fuzzing.odd import spoiled_json
 
 SLOWEST_SECONDS = 20

@@ -24,8 +24,7 @@ from sqlalchemy import create_engine, text
 
 from devportal.options import Options
 from devportal.server import start
-from tests.conftest import Portal, eventually
-from tests.fuzzing.conftest import tries
+from tests.conftest import Portal, eventually, tries
 from tests.fuzzing.endpoints import ENDPOINTS, Endpoint
 from tests.fuzzing.requests_sent import Answered, in_paths, near, posted, queries, raw_requests, request, send
 

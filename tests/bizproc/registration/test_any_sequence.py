@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
@@ -17,6 +17,7 @@ from bizproc.errors import BizprocError
 from bizproc.portal.b24 import SdkError
 from bizproc.storage.tables import InstallationRow
 from tests.bizproc.registration.conftest import Bench, prop
+from tests.conftest import tries
 
 CODES = ["a", "b", "c", "d"]
 
@@ -82,7 +83,7 @@ class Killed(BaseException):
 
 @given(steps=st.lists(STEPS, max_size=6), last=WANTED)
 @example(steps=[], last=Wanted({"a": 2, "b": 2, "c": 5}, shift=0, reverse=False))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(20)
 def test_after_anything_one_clean_apply_is_enough(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Any], last: Wanted
 ) -> None:
