@@ -1,7 +1,9 @@
 """The real app against the development portal, over HTTP."""
 
+import functools
 import os
 import secrets
+import shutil
 import socket
 import threading
 import time
@@ -23,7 +25,9 @@ from werkzeug.serving import make_server
 
 from bizproc.backend import Backend
 from bizproc.definition.registry import discover
+from bizproc.portal.connections import trusting
 from bizproc.settings import Settings
+from bizproc.storage.database import Database
 from devportal.options import Options
 from devportal.server import RunningPortal, start
 from handlers import attach
@@ -31,6 +35,8 @@ from tests import canaries, shelf
 
 DEAL = ["crm", "CCrmDocumentDeal", "DEAL"]
 PATIENCE_SECONDS = 20
+POLL_SECONDS = 0.02
+"""How often a test's own server looks whether it shall stop: after half a second otherwise, which every test waits."""
 Found = TypeVar("Found")
 
 # Little and always the same is tried in the suite, much and at random with --hypothesis-profile=thorough. Deadlines and
@@ -133,8 +139,8 @@ def portal(running_portal: RunningPortal) -> Portal:
         each.ask("faults")
         each.ask("reset")
     canaries.PORTALS[portal.ready["oauth_url"]].forget()
-    before = portal.log()
-    return replace(portal, since=before[-1]["n"] if before else 0)
+    before = running_portal.cloud.log.since(0, 10_000)
+    return replace(portal, since=before[-1].number if before else 0)
 
 
 @pytest.fixture
@@ -142,8 +148,24 @@ def other_portal(portal: Portal) -> Portal:
     return replace(portal, number=2)
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every migration and nothing else, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "b24.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    database.upgrade()
+    database.close()
+    return path
+
+
+trusting_once = functools.cache(trusting)
+
+
 @pytest.fixture
-def settings(portal: Portal, tmp_path: Path) -> Settings:
+def settings(portal: Portal, tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    # Every app reads all public authorities at its start, which takes longer than all else that it does then.
+    monkeypatch.setattr("bizproc.portal.connections.trusting", trusting_once)
+    shutil.copy(migrated, tmp_path / "b24.sqlite3")
     return Settings(
         client_id=portal.ready["client_id"],
         client_secret=portal.ready["client_secret"],
@@ -165,7 +187,7 @@ def serving(settings: Settings, make: Callable[[Settings], Flask]) -> Iterator[R
         backend: Backend = app.extensions["b24"]
         with canaries.watched(app, settings):
             server = make_server("127.0.0.1", 0, app, threaded=True, fd=listener.fileno())
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
             thread.start()
             backend.queue.start()
             try:

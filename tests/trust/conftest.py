@@ -13,7 +13,7 @@ from bizproc.settings import Settings
 from devportal.control import describe
 from devportal.options import Options
 from devportal.server import start
-from tests.conftest import Portal, RunningApp, eventually
+from tests.conftest import POLL_SECONDS, Portal, RunningApp, eventually
 from tests.trust import naive as naive_backend
 from tests.trust.hosts import Host, garbage, hanging, refusing, silent
 
@@ -25,7 +25,7 @@ def serving_naive(settings: Settings, database: Path) -> Iterator[str]:
     server.app = naive_backend.create_app(
         client_id=settings.client_id, client_secret=settings.client_secret, app_url=url, database=database
     )
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()
     try:
         yield url

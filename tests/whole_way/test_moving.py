@@ -15,7 +15,7 @@ from sqlalchemy import update
 from bizproc.portal.b24 import PortalUnavailable
 from bizproc.portal.installations import Installation
 from bizproc.storage.tables import InstallationRow
-from tests.conftest import Portal, RunningApp, values
+from tests.conftest import POLL_SECONDS, Portal, RunningApp, values
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def elsewhere(location: str = "") -> Iterator[tuple[str, list[str]]]:
             self.wfile.write(b"{}")
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         yield f"http://localhost:{server.server_port}/rest/", asked
         server.shutdown()
 

@@ -24,6 +24,7 @@ from bizproc.portal.b24 import (
 from bizproc.portal.connections import Connections
 from bizproc.portal.pace import Pace
 from bizproc.portal.proof import prove
+from tests.conftest import POLL_SECONDS
 
 TIME = {
     "start": 1.0,
@@ -60,7 +61,7 @@ def answering(answer: Answer) -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 

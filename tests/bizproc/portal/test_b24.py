@@ -22,7 +22,7 @@ from bizproc.portal.b24 import (
 from bizproc.portal.connections import Connections
 from bizproc.portal.pace import Pace
 from bizproc.portal.proof import Proof, prove
-from tests.conftest import Portal, RunningApp
+from tests.conftest import POLL_SECONDS, Portal, RunningApp
 
 SECRET = "client-secret"
 
@@ -227,7 +227,7 @@ def test_connections_are_kept_and_cookies_are_not() -> None:
             self.end_headers()
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         kept = Connections()
         for _ in range(5):
             kept.send("POST", f"http://127.0.0.1:{server.server_port}/")

@@ -18,6 +18,7 @@ import trustme
 from bizproc.portal import connections as module
 from bizproc.portal import deadline
 from bizproc.portal.connections import Connections
+from tests.conftest import POLL_SECONDS
 
 
 @contextmanager
@@ -193,7 +194,7 @@ def over_tls(certificate: trustme.LeafCert) -> Iterator[str]:
     certificate.configure_cert(context)
     with ThreadingHTTPServer(("127.0.0.1", 0), Hello) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         yield f"https://127.0.0.1:{server.server_port}/"
         server.shutdown()
 
