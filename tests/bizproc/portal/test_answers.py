@@ -66,12 +66,15 @@ def answering(answer: Answer) -> Iterator[str]:
         server.shutdown()
 
 
+CONNECTIONS = Connections()
+
+
 def app_at(url: str) -> PortalApp:
     return PortalApp(
         client_id="local.1",
         client_secret="s",
         oauth_url=url,
-        connections=Connections(),
+        connections=CONNECTIONS,
         pace=Pace("memory://"),
     )
 
