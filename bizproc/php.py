@@ -80,7 +80,7 @@ class _Form:
         self.root: PhpArray = {}
         self._max_depth = max_depth
         self._max_arrays = max_arrays
-        self._next_index: dict[int, int] = {id(self.root): 0}
+        self._next_index: dict[int, int | None] = {id(self.root): None}
 
     def register(self, name: bytes, value: str) -> None:
         name = name.lstrip(b" ")
@@ -130,7 +130,7 @@ class _Form:
             if len(self._next_index) > self._max_arrays:
                 raise TooManyFields(f"more than {self._max_arrays} arrays in its fields")
             inner = {}
-            self._next_index[id(inner)] = 0
+            self._next_index[id(inner)] = None
             self._put(array, key, inner)
         return inner
 
@@ -139,14 +139,16 @@ class _Form:
 
     def _key(self, array: PhpArray, raw_key: bytes | None) -> PhpKey:
         if raw_key is None:
-            return self._next_index[id(array)]
+            return self._next_index[id(array)] or 0
         return array_key(raw_key.decode("utf-8", "replace"))
 
     def _put(self, array: PhpArray, key: PhpKey, value: PhpValue) -> None:
         if isinstance(key, int):
             if key > INT_MAX:
                 return  # no index is left: PHP drops the element
-            self._next_index[id(array)] = max(self._next_index[id(array)], key + 1)
+            # The first index counts also where it is negative: `a[-5]=1&a[]=2` are -5 and -4.
+            following = self._next_index[id(array)]
+            self._next_index[id(array)] = key + 1 if following is None else max(following, key + 1)
         array[key] = value
 
 

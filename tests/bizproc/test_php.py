@@ -1,4 +1,6 @@
+import json
 import math
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
@@ -55,6 +57,10 @@ json_values = st.recursive(
         ("a[ ]=1", {"a": {0: "1"}}),
         ("a[ b]=1", {"a": {" b": "1"}}),
         ("a[5]=1&a[]=2&a[-9]=3&a[]=4", {"a": {5: "1", 6: "2", -9: "3", 7: "4"}}),
+        ("a[-5]=1&a[]=2", {"a": {-5: "1", -4: "2"}}),
+        ("a[][-5]=1&a[0][]=2", {"a": {0: {-5: "1", -4: "2"}}}),
+        ("a[x]=1&a[]=2", {"a": {"x": "1", 0: "2"}}),
+        ("a[-9223372036854775808]=1&a[]=2", {"a": {INT_MIN: "1", INT_MIN + 1: "2"}}),
         ("a[b][]=1&a[b][]=2", {"a": {"b": {0: "1", 1: "2"}}}),
         ("a[][b]=1&a[][b]=2", {"a": {0: {"b": "1"}, 1: {"b": "2"}}}),
         ("x[0][y]=1", {"x": {0: {"y": "1"}}}),
@@ -83,6 +89,20 @@ def test_parse_str(query: str | bytes, expected: PhpValue) -> None:
     got = parse_str(query)
     assert got == expected
     assert list(got) == list(expected)  # type: ignore[arg-type]
+
+
+def pairs(value: PhpValue) -> Any:
+    """Arrays as lists of pairs: the order counts too."""
+    return [[key, pairs(inner)] for key, inner in value.items()] if isinstance(value, dict) else value
+
+
+def test_parse_str_reads_what_php_reads() -> None:
+    """What PHP 8.2 made of generated queries. Among them are each kind that was once read otherwise here."""
+    lines = (Path(__file__).parent / "parse_str.jsonl").read_text().splitlines()
+    assert len(lines) >= 300
+    for case in map(json.loads, lines):
+        query = case["query"].encode("latin-1")
+        assert pairs(parse_str(query)) == case["php"], query
 
 
 def test_parse_str_is_bounded() -> None:
