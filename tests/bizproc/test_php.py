@@ -1,5 +1,6 @@
 import json
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -108,10 +109,24 @@ def test_parse_str_reads_what_php_reads() -> None:
 def test_parse_str_is_bounded() -> None:
     with pytest.raises(TooManyFields):
         parse_str("a=1&b=2&c=3", max_fields=2)
+    with pytest.raises(TooManyFields):
+        parse_str("a=1" + "&" * 1000 + "b=2&&c=3", max_fields=2)
     assert parse_str("a=1&&b=2", max_fields=2) == {"a": "1", "b": "2"}
     with pytest.raises(TooDeep):
         parse_str("a[b][c][d]=1", max_depth=2)
     assert parse_str("a[b][c]=1", max_depth=2) == {"a": {"b": {"c": "1"}}}
+
+
+def test_nothing_is_made_of_too_many_fields() -> None:
+    """1 MB of them were a list of 37 MB before they were counted."""
+    many = b"a&" * 500_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooManyFields, match="more than 10000 fields"):
+            parse_str(many)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_few_fields_make_no_endless_arrays() -> None:
