@@ -24,6 +24,8 @@ INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
 _INT_DIGITS: Final = 19
 
+MOST_FIELDS: Final = 10_000
+"""Of one form; a portal sends a few dozen."""
 _FIELD: Final = re.compile(rb"[^&]+")
 _CANONICAL_INT: Final = re.compile(r"(?:0|-?[1-9][0-9]{0,18})\Z", re.ASCII)
 _NUMBER: Final = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
@@ -48,7 +50,7 @@ def array_key(key: str) -> PhpKey:
     return key
 
 
-def parse_str(query: str | bytes, *, max_fields: int = 10_000, max_depth: int = 64) -> PhpArray:
+def parse_str(query: str | bytes, *, max_fields: int = MOST_FIELDS, max_depth: int = 64) -> PhpArray:
     """Decode a query string or a form body as PHP's `parse_str` does.
 
     Later fields win, also over the array an earlier one made. Fields with an empty name are dropped. Text that is no

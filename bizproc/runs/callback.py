@@ -1,16 +1,37 @@
 """A callback of the queue server, read from its form (PROTOCOL.md section 7)."""
 
 import datetime as dt
+import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from itertools import islice
+from typing import Final
 
 from bizproc.context import DocumentId
 from bizproc.document_types import DocumentType
 from bizproc.errors import BizprocError
-from bizproc.php import PhpArray, PhpValue, parse_str
+from bizproc.php import MOST_FIELDS, PhpArray, PhpValue, parse_str
 from bizproc.portal.b24 import Tokens
 
 LONGEST_TIMEOUT = 10 * 365 * 24 * 3600
+
+
+def _encoded(name: str) -> str:
+    """A pattern of the name in a form, where each letter can be percent-encoded."""
+    return "".join(f"(?:{letter}|%{ord(letter):02x}|%{ord(letter):02X})" for letter in name)
+
+
+# All fields that `parse_str` puts under these names: it skips blanks before a name, and makes `event_token` of
+# `event.token`, `event token` and `event[token` too.
+_ESSENTIAL: Final = re.compile(
+    rf"""
+    & (
+        (?:[ +]|%20)*+
+        (?:{_encoded("auth")} | {_encoded("event")} (?:[_.+\[ ]|%(?:5[FfBb]|2[Ee]|20)) {_encoded("token")})
+        (?:(?:[\[=]|%5[Bb]|%00) [^&]*+)?
+    ) (?=&|\Z)
+    """.encode(),
+    re.VERBOSE,
+)
 
 
 class MalformedCallback(BizprocError):
@@ -86,14 +107,16 @@ def read(raw: bytes) -> Callback:
 
 
 def essentials(raw: bytes) -> PhpArray:
-    """The fields of a form that must be known even if the rest of it cannot be read: who sends it, and its event token.
-    Of a form that PHP's rules can read, all fields."""
+    """The fields by which a form is stored: who sends it, and its event token.
+
+    They are the same that all of the form has, and known also where the rest of it is too much to read. Empty where
+    these alone are too many, or too deep.
+    """
+    fields = islice(_ESSENTIAL.finditer(b"&" + raw.split(b"\0", 1)[0]), MOST_FIELDS + 1)
     try:
-        return parse_str(raw)
+        return parse_str(b"&".join(field[1] for field in fields))
     except ValueError:
-        fields = dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
-        auth: PhpArray = {name: fields.get(f"auth[{name}]", "") for name in ("member_id", "application_token")}
-        return {"auth": auth, "event_token": fields.get("event_token", "")}
+        return {}
 
 
 def event_token(raw: bytes) -> str:
