@@ -1,11 +1,25 @@
 """How gunicorn runs the app: ``gunicorn`` alone in this folder is enough."""
 
+import atexit
+import fcntl
 import os
+import shutil
+import sys
+import tempfile
 
 from gunicorn import glogging
 
 from bizproc import log
 from handlers import backend_of
+
+# The processes count into files of one new folder. prometheus_client looks for it when it is imported, and this file is
+# read again when gunicorn reloads.
+if "prometheus_client" not in sys.modules:
+    folder, master = tempfile.mkdtemp(prefix="b24-metrics-"), os.getpid()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    # systemd-tmpfiles removes what has been quiet for days, but nothing that is locked.
+    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
+    atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
 
 
 class Logger(glogging.Logger):
@@ -32,6 +46,11 @@ preload_app = True
 accesslog = None
 logger_class = Logger
 control_socket_disable = True
+
+
+def on_starting(server):
+    # Workers can run as another user (--user).
+    os.chown(os.environ["PROMETHEUS_MULTIPROC_DIR"], server.cfg.uid, server.cfg.gid)
 
 
 def post_worker_init(worker):

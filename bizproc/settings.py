@@ -17,6 +17,7 @@ from bizproc.storage.database import Database
 EMBEDDED = "embedded"
 OAUTH_URL = "https://oauth.bitrix24.tech"
 _PROXIES = tuple("0123456789")
+_SHORTEST_METRICS_TOKEN = 16
 JS_URL = "https://api.bitrix24.com/api/v1/"
 
 
@@ -40,6 +41,7 @@ class Settings:
     js_url: str = JS_URL
     ca_bundle: str = ""
     trusted_proxies: int = 0
+    metrics_token: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -77,6 +79,9 @@ class Settings:
         proxies = chosen("TRUSTED_PROXIES", "0")
         if proxies not in _PROXIES:
             faults.append("TRUSTED_PROXIES is no number from 0 to 9: how many proxies of yours are in front of the app")
+        metrics_token = chosen("METRICS_TOKEN", "")
+        if 0 < len(metrics_token) < _SHORTEST_METRICS_TOKEN:
+            faults.append(f"METRICS_TOKEN has fewer than {_SHORTEST_METRICS_TOKEN} characters")
         settings = cls(
             client_id=required("B24_CLIENT_ID", "the application's client_id (local.… or app.…)"),
             client_secret=required("B24_CLIENT_SECRET", "the application's client_secret"),
@@ -92,6 +97,7 @@ class Settings:
             js_url=chosen("B24_JS_URL", JS_URL),
             ca_bundle=chosen("CA_BUNDLE", ""),
             trusted_proxies=int(proxies) if proxies in _PROXIES else 0,
+            metrics_token=metrics_token,
         )
         url("B24_JS_URL", settings.js_url)
         faults += _faults_of_what_is_opened(settings)

@@ -4,7 +4,7 @@ import datetime as dt
 import logging
 
 from flask import Blueprint, request
-from werkzeug.exceptions import BadRequest, Forbidden, ServiceUnavailable
+from werkzeug.exceptions import Forbidden, ServiceUnavailable
 
 from bizproc.php import PhpArray
 from bizproc.portal.b24 import PortalRefused, PortalUnavailable
@@ -12,7 +12,7 @@ from bizproc.portal.visitor import visitor
 from bizproc.runs.callback import number, sender, text
 from handlers import backend
 from handlers.forms import UnreadableForm, form, tokens
-from handlers.senders import proven
+from handlers.senders import proven, refused
 
 logger = logging.getLogger(__name__)
 blueprint = Blueprint("events", __name__)
@@ -26,24 +26,25 @@ def happened() -> tuple[str, int]:
     try:
         fields = form()
     except UnreadableForm as error:
-        raise BadRequest(str(error)) from None
+        refused("event", error, "event", "")
+        raise Forbidden from None
     event = text(fields, "event").upper()
     if event in ("ONAPPINSTALL", "ONAPPUPDATE"):
         _installed(fields, event)
     elif event == "ONAPPUNINSTALL":
-        installation = proven(sender(fields), event)
+        installation = proven(sender(fields), "event", event)
         if _older(fields, installation.installed_at):
             logger.warning("%s: %s came late and is of an earlier installation", installation.domain, event)
             return "", 200
         backend().uninstall(installation, clean=number(fields.get("data"), "CLEAN") == 1)
         logger.info("%s: the app was removed", installation.domain)
     elif event == "ONAPPPAYMENT":
-        installation = proven(sender(fields), event)
+        installation = proven(sender(fields), "event", event)
         data = fields.get("data")
         expired = text(data, "PAYMENT_EXPIRED") in ("Y", "1")
         backend().installations.paid(installation, status=text(data, "STATUS")[:8], expired=expired)
     else:
-        installation = proven(sender(fields), event or "event")
+        installation = proven(sender(fields), "event", event)
         logger.info("%s: event %.40r", installation.domain, event)
     return "", 200
 
@@ -66,10 +67,10 @@ def _installed(fields: PhpArray, event: str) -> None:
             by_event=True,
         )
     except PortalRefused as error:
-        logger.warning("%s refused: %s (member id %.64r)", event, error, claimed.member_id)
+        refused("event", error, event, claimed.member_id)
         raise Forbidden from None
     except PortalUnavailable as error:
-        logger.warning("%s not proven: %s (member id %.64r)", event, error, claimed.member_id)
+        refused("event", error, event, claimed.member_id)
         raise ServiceUnavailable from None
     logger.info("%s: %s", installation.domain, event)
 

@@ -18,6 +18,7 @@ from handlers import backend
 from handlers.forms import UnreadableForm, form, tokens
 from handlers.pages import origin, page
 from handlers.refusals import refusal
+from handlers.senders import refused
 
 logger = logging.getLogger(__name__)
 blueprint = Blueprint("install", __name__, template_folder="templates")
@@ -95,15 +96,18 @@ def visited() -> Response:
 @blueprint.post("/install")
 def install() -> Response:
     """Install or install again, whatever is already there: the portal may have wiped everything."""
+    fields: PhpArray = {}
     try:
-        return _installed(form())
+        fields = form()
+        return _installed(fields)
     except (PortalRefused, PortalUnavailable, UnreadableForm) as error:
-        return _refused(error)
+        return _refused(error, fields)
 
 
 @blueprint.post("/")
 def main() -> Response:
     """The app's own page, which also installs in a portal that is not known yet."""
+    fields: PhpArray = {}
     try:
         fields = form()
         installation = backend().installations.find(text(fields, "member_id"))
@@ -112,7 +116,7 @@ def main() -> Response:
             return _installed(fields)
         who = _visitor(fields)
     except (PortalRefused, PortalUnavailable, UnreadableForm) as error:
-        return _refused(error)
+        return _refused(error, fields)
     backend().installations.opened(installation, who, app_host=request.host)
     if backend().registration.differs(installation):
         backend().register(installation)
@@ -176,8 +180,8 @@ def _has_token(installation: Installation, fields: PhpArray) -> bool:
     return backend().installations.proves(installation, text(fields, "APPLICATION_TOKEN"))
 
 
-def _refused(error: Exception) -> Response:
-    logger.warning("install refused: %s", error)
+def _refused(error: Exception, fields: PhpArray) -> Response:
+    refused("page", error, "install", text(fields, "member_id"))
     # Shown inside the portal's iframe, and nobody has said yet which portal that is; the page has nothing to click.
     words = NO_ADMINISTRATOR if isinstance(error, AdministratorNeeded) else NOT_PROVEN
     return refusal(403, words.shown_in(_language()), portal="*", language=_language())

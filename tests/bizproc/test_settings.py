@@ -58,6 +58,7 @@ def test_everything_missing_is_told_together() -> None:
         ("CA_BUNDLE", __file__, f"CA_BUNDLE cannot be used: {__file__}: no certificates in PEM are in it"),
         ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is no number from 0 to 9"),
         ("TRUSTED_PROXIES", "yes", "TRUSTED_PROXIES is no number"),
+        ("METRICS_TOKEN", "m" * 15, "METRICS_TOKEN has fewer than 16 characters"),
         ("QUEUE_URL", "amqp://x", "QUEUE_URL is no address that begins with redis:// or rediss://"),
     ],
 )
