@@ -19,8 +19,10 @@ class CannotStart(click.ClickException):
     """Why the app cannot start, for whoever starts it; Flask's commands show it without a stack trace."""
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, *, serves: bool = False) -> Flask:
     """The Flask app. ``settings``: None reads the environment.
+
+    serves: this process is to answer callbacks, and not a command beside the one that does
 
     Raises CannotStart.
     """
@@ -29,6 +31,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     try:
         settings = settings or Settings.from_environment(os.environ, Path(app.instance_path))
         backend = Backend(settings, discover(activities))
+        if serves:
+            backend.database.serve_alone()
         if settings.embedded:
             backend.database.upgrade()
             backend.hashes.load()
@@ -41,6 +45,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 def serve() -> Flask:
     """The Flask app for a WSGI server, which knows nothing of ClickException: exits with the message."""
     try:
-        return create_app()
+        return create_app(serves=True)
     except CannotStart as error:
         raise SystemExit(f"Error: {error.message}") from None

@@ -49,8 +49,24 @@ control_socket_disable = True
 
 
 def on_starting(server):
+    if server.cfg.workers > 1 and _is_embedded(server):
+        raise SystemExit(
+            f"Error: --workers {server.cfg.workers} needs workers of their own: without a QUEUE_URL the app is one"
+            " process. Set DATABASE_URL to PostgreSQL and QUEUE_URL to Redis, and start 'flask worker' besides."
+        )
     # Workers can run as another user (--user).
     os.chown(os.environ["PROMETHEUS_MULTIPROC_DIR"], server.cfg.uid, server.cfg.gid)
+
+
+def nworkers_changed(server, new, old):
+    """SIGTTIN asks for one more worker while the app runs."""
+    if old is not None and new > 1 and _is_embedded(server):
+        server.log.warning("one process is enough: more need PostgreSQL in DATABASE_URL and Redis in QUEUE_URL")
+        server.num_workers = 1
+
+
+def _is_embedded(server):
+    return backend_of(server.app.wsgi()).settings.embedded
 
 
 def post_worker_init(worker):

@@ -116,6 +116,11 @@ def _faults_of_what_is_opened(settings: Settings) -> Iterator[str]:
             open_()
         except BizprocError as error:
             yield str(error)
+    if not settings.embedded and settings.database_url.startswith("sqlite"):
+        yield (
+            "QUEUE_URL is for an app of many processes, and these need PostgreSQL: set DATABASE_URL to postgresql://…,"
+            " or leave QUEUE_URL out"
+        )
     try:
         trusting(settings.ca_bundle)
     except OSError as error:

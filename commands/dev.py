@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import click
 import requests
 
+from bizproc.storage.database import hold
 from commands import Command
 
 ROOT = Path(__file__).parent.parent
@@ -41,8 +42,14 @@ class StepFailed(click.ClickException):
 def dev(once: bool, port: int) -> None:
     """Start a development portal and the app, install it there, and run one process."""
     folder = Path.cwd() / "instance" / "dev"
+    folder.parent.mkdir(exist_ok=True)
+    if not hold(folder.with_suffix(".lock")):
+        raise click.ClickException(
+            f"Another 'flask dev' already uses {folder}. Stop it first. The app itself can be more processes, with"
+            " PostgreSQL in DATABASE_URL and Redis in QUEUE_URL."
+        )
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir()
     # Ended as a service is, it still ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as running:

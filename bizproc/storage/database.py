@@ -141,11 +141,52 @@ class Database:
         self._alone = lock
         return True
 
+    def serve_alone(self) -> None:
+        """Make this process, and those that it forks, the only ones that serve this SQLite file, until the last of them
+        has ended. A server is left to its users.
+
+        Raises DatabaseError when others serve the file already, or nothing can be written beside it.
+        """
+        database = self.engine.url.database
+        if not self.is_sqlite or not database:
+            return
+        try:
+            held = hold(Path(f"{database}.app.lock"))
+        except OSError as error:
+            raise DatabaseError(f"{error.filename} cannot be written: {error.strerror}") from None
+        if not held:
+            raise DatabaseError(
+                f"Another process of the app already uses {database}. An app with a SQLite file is one process: stop"
+                " the other one first. For more processes set DATABASE_URL to PostgreSQL and QUEUE_URL to Redis."
+            )
+
     def close(self) -> None:
         self.engine.dispose()
         if self._alone is not None:
             self._alone.close()
             self._alone = None
+
+
+_held: dict[Path, IO[str]] = {}
+
+
+def hold(file: Path) -> bool:
+    """Lock a file for this process and those that it forks, until the last of them has ended, however that comes about.
+    False when others hold it; asked again, who holds it keeps it.
+
+    Raises OSError when the file cannot be made.
+    """
+    file = file.absolute()
+    if file in _held:
+        return True
+    lock = file.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return False
+    _held[file] = lock
+    return True
 
 
 def unreachable(error: SQLAlchemyError) -> DatabaseError:

@@ -70,5 +70,11 @@ def test_what_is_wrong_is_named_without_its_value(name: str, value: str, words: 
 
 
 def test_a_queue_makes_workers_of_their_own() -> None:
-    settings = Settings.from_environment(RIGHT | {"QUEUE_URL": "redis://127.0.0.1/0"}, INSTANCE)
-    assert not settings.embedded
+    many = {"QUEUE_URL": "redis://127.0.0.1/0", "DATABASE_URL": "postgresql://u@127.0.0.1/x"}
+    assert not Settings.from_environment(RIGHT | many, INSTANCE).embedded
+
+
+@pytest.mark.parametrize("database", [{}, {"DATABASE_URL": "sqlite:///x.sqlite3"}])
+def test_many_processes_need_postgresql(database: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="these need PostgreSQL: set DATABASE_URL"):
+        Settings.from_environment(RIGHT | {"QUEUE_URL": "redis://127.0.0.1/0"} | database, INSTANCE)

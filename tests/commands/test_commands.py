@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -435,10 +434,9 @@ def test_db_upgrade(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize("command", [("portals", "list"), ("runs", "list"), ("activities", "apply", "--all")])
 def test_a_database_that_cannot_be_used_is_one_message(environment: dict[str, str], command: tuple[str, ...]) -> None:
     redis = {"QUEUE_URL": "redis://127.0.0.1:1"}  # embedded, the app itself would not start
-    for url in ("postgresql://u:pw@127.0.0.1:1/x", f"sqlite:///{tempfile.mkdtemp()}/empty.sqlite3"):
-        done = flask(*command, environment=environment | redis | {"DATABASE_URL": url})
-        assert done.exit_code == 1
-        assert done.stderr.startswith("Error: The database cannot be used: OperationalError.")
+    done = flask(*command, environment=environment | redis | {"DATABASE_URL": "postgresql://u:pw@127.0.0.1:1/x"})
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: The database cannot be used: OperationalError.")
 
 
 def test_another_key_is_one_message(environment: dict[str, str], portal: Portal, installed: RunningApp) -> None:
@@ -458,8 +456,11 @@ def test_a_newer_database_is_one_message(environment: dict[str, str], installed:
     assert "upgraded by a newer version" in done.stderr
 
 
-def test_a_worker_without_redis_is_one_message(environment: dict[str, str]) -> None:
-    done = flask("worker", environment=environment | {"QUEUE_URL": "redis://127.0.0.1:1"})
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_worker_without_redis_is_one_message(environment: dict[str, str], database_url: str) -> None:
+    environment |= {"QUEUE_URL": "redis://127.0.0.1:1", "DATABASE_URL": database_url}
+    assert flask("db", "upgrade", environment=environment).exit_code == 0
+    done = flask("worker", environment=environment)
     assert done.exit_code == 1
     assert done.stderr == (
         "Error: The queue cannot be reached: ConnectionError. Check QUEUE_URL, and that Redis is running.\n"

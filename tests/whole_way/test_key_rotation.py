@@ -118,7 +118,8 @@ def test_another_key_is_told_and_changes_nothing(
     wrong = replace(settings, secret_keys=(NEW,))
     with pytest.raises(CannotStart, match="B24_SECRET_KEY lacks the key"):
         create_app(wrong)
-    worker = flask("worker", environment=environment_of(wrong) | {"QUEUE_URL": "redis://127.0.0.1:1"})
+    scaled = {} if wrong.database_url.startswith("sqlite") else {"QUEUE_URL": "redis://127.0.0.1:1"}
+    worker = flask("worker", environment=environment_of(wrong) | scaled)
     assert (worker.exit_code, worker.stderr.partition(":")[2][:34]) == (1, " Stored data cannot be decrypted: ")
     scaled_out = replace(wrong, queue_url="redis://127.0.0.1:1")
     with serving(scaled_out, create_app) as app:
