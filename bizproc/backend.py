@@ -11,6 +11,7 @@ from bizproc.portal.b24 import PortalApp
 from bizproc.portal.connections import Connections
 from bizproc.portal.installations import Installation, Installations
 from bizproc.portal.pace import Pace
+from bizproc.portal.rest_log import RestLog
 from bizproc.portal.visitor import Visitor
 from bizproc.registration.registration import Registration
 from bizproc.registration.registrations import Registrations
@@ -58,6 +59,7 @@ class Backend:
             oauth_url=settings.oauth_url,
             connections=Connections(settings.ca_bundle),
             pace=Pace("memory://" if settings.embedded else settings.queue_url),
+            rest_log=RestLog(settings.rest_log_folder),
             allowed_portals=settings.allowed_portals,
         )
         self.installations = Installations(self.database, secrets, self.hashes, self.app)
@@ -132,4 +134,5 @@ class Backend:
     def close(self) -> None:
         self.queue.stop()
         self.app.connections.close()
+        self.app.rest_log.close()
         self.database.close()

@@ -35,6 +35,7 @@ class Settings:
     secret_keys: tuple[str, ...]
     database_url: str
     files_url: str
+    rest_log_folder: str
     allowed_portals: tuple[str, ...] = ()
     queue_url: str = EMBEDDED
     oauth_url: str = OAUTH_URL
@@ -92,6 +93,7 @@ class Settings:
                 each.strip() for each in environment.get("B24_ALLOWED_PORTALS", "").split(",") if each.strip()
             ),
             files_url=chosen("FILES_URL", (instance_path / "files").as_uri()),
+            rest_log_folder=chosen("REST_LOG_FOLDER", str(instance_path / "rest-log")),
             queue_url=queue_url if queue_url == EMBEDDED else url("QUEUE_URL", queue_url, schemes=("redis", "rediss")),
             oauth_url=url("B24_OAUTH_URL", chosen("B24_OAUTH_URL", OAUTH_URL)),
             js_url=chosen("B24_JS_URL", JS_URL),

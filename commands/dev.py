@@ -147,6 +147,7 @@ def _app(portal: dict[str, Any], folder: Path) -> Iterator[str]:
             "B24_JS_URL": f"{portal['url']}/api/v1/",
             "DATABASE_URL": f"sqlite:///{folder / 'b24.sqlite3'}",
             "FILES_URL": (folder / "files").as_uri(),
+            "REST_LOG_FOLDER": str(folder / "rest-log"),
             "QUEUE_URL": "embedded",
             "NO_PROXY": "127.0.0.1",
         }

@@ -1,7 +1,7 @@
 """The suite's secrets as canaries: whatever a test does with the app, none of them may come to light.
 
 Looked through are the lines of all loggers, as the app's own handler would write them, all that the app answers, and
-the bytes of its database.
+the bytes of its database and of its log of REST calls.
 """
 
 import io
@@ -91,7 +91,7 @@ def watched(app: Flask, settings: Settings) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
     places = {"the log": written.getvalue().encode(errors="replace"), "an answer": answered.getvalue()}
-    look_through(settings, places | in_database(settings.database_url))
+    look_through(settings, places | in_database(settings.database_url) | in_rest_log(settings.rest_log_folder))
 
 
 class _Overheard:
@@ -113,6 +113,10 @@ class _Overheard:
                 answer.close()
         self._notes.write(body)
         return [body]
+
+
+def in_rest_log(folder: str) -> dict[str, bytes]:
+    return {f"rest-log/{file.name}": file.read_bytes() for file in Path(folder).glob("*")}
 
 
 def in_database(url: str) -> dict[str, bytes]:

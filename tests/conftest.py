@@ -173,6 +173,7 @@ def settings(portal: Portal, tmp_path: Path, migrated: Path, monkeypatch: pytest
         secret_keys=(secrets.token_urlsafe(32),),
         database_url=f"sqlite:///{tmp_path / 'b24.sqlite3'}",
         files_url=(tmp_path / "files").as_uri(),
+        rest_log_folder=str(tmp_path / "rest-log"),
         oauth_url=portal.ready["oauth_url"],
         js_url=f"{portal.url}/api/v1/",
     )

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import requests
@@ -42,6 +43,13 @@ def stored(secret: str) -> Response:
     return Response()
 
 
+def kept_in_the_rest_log(secret: str) -> Response:
+    folder = Path(backend().settings.rest_log_folder)
+    folder.mkdir(exist_ok=True)
+    (folder / "leak.jsonl").write_text(secret)
+    return Response()
+
+
 def app_with(leak: Leak) -> Callable[[Settings], Flask]:
     def make(settings: Settings) -> Flask:
         app = app_of_shelf(settings)
@@ -75,6 +83,7 @@ def refresh_token(settings: Settings, portal: Portal) -> str:
         (told, refresh_token, "an answer"),
         (told_in_a_header, secret_key, "an answer"),
         (stored, refresh_token, "b24.sqlite3"),
+        (kept_in_the_rest_log, refresh_token, "rest-log/leak.jsonl"),
     ],
 )
 def test_a_secret_that_comes_to_light_is_found(

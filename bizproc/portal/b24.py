@@ -22,6 +22,7 @@ from bizproc.errors import BizprocError
 from bizproc.portal.answers import UnusableAnswer, by_name, object_of, require_result, with_usable_time
 from bizproc.portal.connections import Connections, host_of
 from bizproc.portal.pace import Pace
+from bizproc.portal.rest_log import RestLog
 
 TRIES = 4
 """With pauses of 1, 2 and 4 s between, as PROTOCOL.md section 5 asks."""
@@ -111,19 +112,26 @@ class _Bounded(BaseRequester):
 
 
 class _Requester(_Bounded, BitrixAPIRequester):
-    def __init__(self, connections: Connections, url: str, params: Mapping[str, Any]) -> None:
+    def __init__(self, connections: Connections, rest_log: RestLog, url: str, params: Mapping[str, Any]) -> None:
         super().__init__(url, params=dict(params), max_retries=TRIES, initial_retry_delay=1)
         self.connections = connections
+        self.rest_log = rest_log
+        self.method = url.rpartition("/")[2].removesuffix(".json")
 
     def _request(self) -> requests.Response:
-        answer = self.connections.send("POST", self._url, json=self._params, headers=self._headers)
+        answer = self.rest_log.exchange(
+            lambda: self.connections.send("POST", self._url, json=self._params, headers=self._headers),
+            portal=host_of(self._url),
+            method=self.method,
+            params=self._params or {},
+        )
         if answer.is_redirect:
             raise _Moved(answer.headers["Location"])
         return answer
 
     def call(self) -> dict[str, Any]:
         answer: dict[str, Any] = super().call()
-        require_result(answer, method=self._url.rpartition("/")[2].removesuffix(".json"))
+        require_result(answer, method=self.method)
         return answer
 
 
@@ -135,7 +143,12 @@ class _OAuthRequester(_Bounded, BitrixOAuthRequester):
     def _request(self, url: str, params: Mapping[str, Any]) -> requests.Response:
         # The SDK names its own server: only the path is taken.
         address = self.app.oauth_url + urlsplit(url).path
-        return self.app.connections.send("GET", address, params=params, headers=self._headers)
+        return self.app.rest_log.exchange(
+            lambda: self.app.connections.send("GET", address, params=params, headers=self._headers),
+            portal=host_of(address),
+            method=urlsplit(address).path,
+            params=params,
+        )
 
     def refresh_oauth_token(self, refresh_token: str) -> dict[str, Any]:
         answer: dict[str, Any] = super().refresh_oauth_token(refresh_token)
@@ -163,12 +176,14 @@ class PortalApp(BitrixApp):
         oauth_url: str,
         connections: Connections,
         pace: Pace,
+        rest_log: RestLog,
         allowed_portals: Sequence[str] = (),
     ) -> None:
         super().__init__(client_id=client_id, client_secret=client_secret)
         self.oauth_url = oauth_url
         self.connections = connections
         self.pace = pace
+        self.rest_log = rest_log
         self.allowed_portals = tuple(allowed_portals)
 
     def refreshed(self, refresh_token: str) -> Tokens:
@@ -236,6 +251,7 @@ class PortalToken(BitrixToken):
         self._follow = follow
         self._connections = app.connections
         self._pace = app.pace
+        self._rest_log = app.rest_log
         self._renew = renew
         self.operating_resets_at: dict[str, dt.datetime] = {}
         """When a working time that is used up begins anew, by method, as far as the portal's answers have told."""
@@ -247,7 +263,9 @@ class PortalToken(BitrixToken):
         def call() -> dict[str, Any]:
             url = f"{self._endpoint.rstrip('/')}/{api_method}.json"
             self._pace.wait(self.domain)
-            answer = _Requester(self._connections, url, {**(params or {}), "auth": self.auth_token}).call()
+            answer = _Requester(
+                self._connections, self._rest_log, url, {**(params or {}), "auth": self.auth_token}
+            ).call()
             self._pace.note(self.domain, answer)
             self._note_working_time(api_method, params or {}, answer)
             return with_usable_time(answer)

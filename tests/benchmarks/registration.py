@@ -161,6 +161,7 @@ def app(portals: Portals, definitions: int) -> Iterator[Backend]:
             secret_keys=(secrets.token_urlsafe(32),),
             database_url=f"sqlite:///{Path(folder) / 'b24.sqlite3'}",
             files_url=(Path(folder) / "files").as_uri(),
+            rest_log_folder=str(Path(folder) / "rest-log"),
             oauth_url=portals.ready["oauth_url"],
         )
         backend = Backend(settings, made_up(definitions))

@@ -198,6 +198,7 @@ class Running:
             secret_keys=(secrets.token_urlsafe(32),),
             database_url=f"sqlite:///{folder}/b24.sqlite3",
             files_url=f"file://{folder}/files",
+            rest_log_folder=f"{folder}/rest-log",
             queue_url=NOWHERE,
             oauth_url="http://127.0.0.1:9",
         )

@@ -75,6 +75,7 @@ class Hostile:
                 secret_keys=(secrets.token_urlsafe(32),),
                 database_url=f"sqlite:///{folder / 'b24.sqlite3'}",
                 files_url=(folder / "files").as_uri(),
+                rest_log_folder=str(folder / "rest-log"),
                 oauth_url=self.url,
             ),
             discover(shelf),

@@ -39,6 +39,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "B24_OAUTH_URL": settings.oauth_url,
         "DATABASE_URL": settings.database_url,
         "FILES_URL": settings.files_url,
+        "REST_LOG_FOLDER": settings.rest_log_folder,
     }
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import json
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from bizproc.portal.b24 import (
 from bizproc.portal.connections import Connections
 from bizproc.portal.pace import Pace
 from bizproc.portal.proof import prove
+from bizproc.portal.rest_log import RestLog
 from tests.conftest import POLL_SECONDS
 
 TIME = {
@@ -76,6 +78,7 @@ def app_at(url: str) -> PortalApp:
         oauth_url=url,
         connections=CONNECTIONS,
         pace=Pace("memory://"),
+        rest_log=RestLog(tempfile.mkdtemp()),
     )
 
 

@@ -5,6 +5,7 @@ import re
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import responses
@@ -22,19 +23,21 @@ from bizproc.portal.b24 import (
 from bizproc.portal.connections import Connections
 from bizproc.portal.pace import Pace
 from bizproc.portal.proof import Proof, prove
+from bizproc.portal.rest_log import RestLog
 from tests.conftest import POLL_SECONDS, Portal, RunningApp
 
 SECRET = "client-secret"
 
 
 @pytest.fixture
-def sdk() -> PortalApp:
+def sdk(tmp_path: Path) -> PortalApp:
     return PortalApp(
         client_id="local.1",
         client_secret=SECRET,
         oauth_url="https://oauth.example.com",
         connections=Connections(),
         pace=Pace("memory://"),
+        rest_log=RestLog(str(tmp_path)),
     )
 
 
