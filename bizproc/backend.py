@@ -18,6 +18,7 @@ from bizproc.registration.registrations import Registrations
 from bizproc.runs.completion import Completion
 from bizproc.runs.execution import Execution
 from bizproc.runs.queue import Queue
+from bizproc.runs.retention import Retention
 from bizproc.runs.runs import Runs
 from bizproc.runs.worker import AppWorker
 from bizproc.secrets import Secrets
@@ -82,6 +83,12 @@ class Backend:
             self.installations,
             self.registration,
             self.queue,
+            Retention(
+                self.database,
+                self.files,
+                keep_succeeded_days=settings.keep_succeeded_days,
+                keep_failed_days=settings.keep_failed_days,
+            ),
             embedded=settings.embedded,
         )
         self.queue.serve(self.worker)

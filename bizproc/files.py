@@ -67,8 +67,14 @@ class FileStore:
             raise LinkError("This document cannot be loaded now. Try again later.") from None
 
     def erase(self, member_id: str) -> None:
-        """Remove all files of a portal."""
-        folder = posixpath.join(self._root, _part(member_id))
+        """Remove all files of a portal. Raises OSError."""
+        self._erase(posixpath.join(self._root, _part(member_id)))
+
+    def erase_run(self, member_id: str, run_id: int) -> None:
+        """Remove all files of a run. Raises OSError."""
+        self._erase(posixpath.join(self._root, _part(member_id), str(run_id)))
+
+    def _erase(self, folder: str) -> None:
         if self._system.exists(folder):
             self._system.rm(folder, recursive=True)
 

@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 from bizproc.definition.portal_rules import Refused, check_handler
 from bizproc.errors import BizprocError
-from bizproc.files import FileStore
+from bizproc.files import LINK_DAYS, FileStore
 from bizproc.portal.connections import trusting
 from bizproc.secrets import MINIMUM_LENGTH
 from bizproc.storage.database import Database
 
 EMBEDDED = "embedded"
 OAUTH_URL = "https://oauth.bitrix24.tech"
+MOST_DAYS = 3650
 _PROXIES = tuple("0123456789")
 _SHORTEST_METRICS_TOKEN = 16
 JS_URL = "https://api.bitrix24.com/api/v1/"
@@ -43,6 +44,8 @@ class Settings:
     ca_bundle: str = ""
     trusted_proxies: int = 0
     metrics_token: str = ""
+    keep_succeeded_days: int = 30
+    keep_failed_days: int = 90
 
     @property
     def embedded(self) -> bool:
@@ -70,6 +73,15 @@ class Settings:
 
         def chosen(name: str, default: str) -> str:
             return environment.get(name, "").strip() or default
+
+        def days(name: str, default: int) -> int:
+            value = chosen(name, str(default))
+            if value.isascii() and value.isdecimal() and len(value) < 5 and LINK_DAYS <= int(value) <= MOST_DAYS:
+                return int(value)
+            faults.append(
+                f"{name} is no number of days from {LINK_DAYS}, for so long links to documents live, to {MOST_DAYS}"
+            )
+            return default
 
         key_hint = f"at least {MINIMUM_LENGTH} random characters, such as  openssl rand -base64 32  prints"
         given_keys = required("B24_SECRET_KEY", key_hint)
@@ -100,6 +112,8 @@ class Settings:
             ca_bundle=chosen("CA_BUNDLE", ""),
             trusted_proxies=int(proxies) if proxies in _PROXIES else 0,
             metrics_token=metrics_token,
+            keep_succeeded_days=days("KEEP_SUCCEEDED_DAYS", cls.keep_succeeded_days),
+            keep_failed_days=days("KEEP_FAILED_DAYS", cls.keep_failed_days),
         )
         url("B24_JS_URL", settings.js_url)
         faults += _faults_of_what_is_opened(settings)

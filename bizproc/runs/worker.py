@@ -13,6 +13,7 @@ from bizproc.registration.registration import Registration
 from bizproc.runs.execution import Execution
 from bizproc.runs.pauses import growing
 from bizproc.runs.queue import Queue
+from bizproc.runs.retention import Retention
 from bizproc.runs.runs import Runs
 from bizproc.storage.database import Database
 from bizproc.storage.tables import InstallationRow, now
@@ -38,6 +39,7 @@ class AppWorker:
         installations: Installations,
         registration: Registration,
         queue: Queue,
+        retention: Retention,
         *,
         embedded: bool,
     ) -> None:
@@ -47,6 +49,7 @@ class AppWorker:
         self._installations = installations
         self._registration = registration
         self._queue = queue
+        self._retention = retention
         self._embedded = embedded
         self._alone = False
         self._stopping = threading.Event()
@@ -115,6 +118,7 @@ class AppWorker:
                 self._runs.end_what_timed_out()
                 self._sweep(orphaned=first)
                 first = False
+                self._retention.sweep()
             except Exception as error:  # the sweep outlives everything: nobody else hands runs over again
                 logger.warning("sweep: %s", type(error).__name__)
             if self._stopping.wait(SWEEP_SECONDS):

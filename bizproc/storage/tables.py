@@ -16,6 +16,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -160,6 +161,9 @@ class RegistrationRow(Table):
     sent_at: Mapped[dt.datetime]
 
 
+_CLOSED = text("state = 'closed'")
+
+
 class RunRow(Table):
     """One callback's life.
 
@@ -175,6 +179,7 @@ class RunRow(Table):
     due_at: before this nobody may claim the run: a lease while somebody works on it, a pause after a failed answer
     handed_at: when it was last given to the queue
     claim: counts the claims, so that who lost its lease cannot store anything any more
+    changed_at: when the row was last changed, whatever changed it: once the run is closed, since when it is
     """
 
     __tablename__ = "runs"
@@ -182,6 +187,7 @@ class RunRow(Table):
         UniqueConstraint("installation_id", "event_hash"),
         Index("ix_runs_state_due_at", "state", "due_at"),
         Index("ix_runs_installation_id_workflow_hash", "installation_id", "workflow_hash"),
+        Index("ix_runs_outcome_changed_at", "outcome", "changed_at", sqlite_where=_CLOSED, postgresql_where=_CLOSED),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -206,6 +212,7 @@ class RunRow(Table):
     started_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
     answered_at: Mapped[dt.datetime | None]
+    changed_at: Mapped[dt.datetime | None] = mapped_column(onupdate=now)
 
 
 class CheckpointRow(Table):
@@ -238,3 +245,15 @@ class CounterNumberRow(Table):
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger)
+
+
+class ChoreRow(Table):
+    """What is done from time to time, by one process of all.
+
+    due_at: before this nobody does it
+    """
+
+    __tablename__ = "chores"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    due_at: Mapped[dt.datetime]

@@ -59,6 +59,9 @@ def test_everything_missing_is_told_together() -> None:
         ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is no number from 0 to 9"),
         ("TRUSTED_PROXIES", "yes", "TRUSTED_PROXIES is no number"),
         ("METRICS_TOKEN", "m" * 15, "METRICS_TOKEN has fewer than 16 characters"),
+        ("KEEP_SUCCEEDED_DAYS", "6", "KEEP_SUCCEEDED_DAYS is no number of days from 7, for so long links to"),
+        ("KEEP_FAILED_DAYS", "3651", "KEEP_FAILED_DAYS is no number of days from 7"),
+        ("KEEP_FAILED_DAYS", "for ever", "KEEP_FAILED_DAYS is no number of days"),
         ("QUEUE_URL", "amqp://x", "QUEUE_URL is no address that begins with redis:// or rediss://"),
     ],
 )
