@@ -1,7 +1,6 @@
 """The real app against the development portal, over HTTP."""
 
 import functools
-import os
 import secrets
 import shutil
 import socket
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import redis
 import requests
 from flask import Flask
 from hypothesis import HealthCheck
@@ -31,7 +31,7 @@ from bizproc.storage.database import Database
 from devportal.options import Options
 from devportal.server import RunningPortal, start
 from handlers import attach
-from tests import canaries, shelf
+from tests import canaries, services, shelf
 
 DEAL = ["crm", "CCrmDocumentDeal", "DEAL"]
 PATIENCE_SECONDS = 20
@@ -232,16 +232,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'test.sqlite3'}"
         return
     used_by = request.getfixturevalue("settings") if "settings" in request.fixturenames else None
-    server = create_engine(
-        os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://root@127.0.0.1:5432/postgres"),
-        isolation_level="AUTOCOMMIT",
-    )
+    server = create_engine(services.POSTGRES_URL, isolation_level="AUTOCOMMIT")
     name = f"b24_test_{uuid.uuid4().hex}"
     try:
         with server.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
     except OperationalError:
-        pytest.skip("no PostgreSQL answers; set TEST_POSTGRES_URL")
+        services.missing("PostgreSQL", "TEST_POSTGRES_URL")
     url = server.url.set(database=name).render_as_string(hide_password=False)
     yield url
     try:
@@ -251,3 +248,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         with server.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
         server.dispose()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """A Redis server, where TEST_REDIS_URL (the standard port otherwise) answers. Others use it too: what an app keeps
+    there is named by its client id, which each development portal makes up."""
+    try:
+        with redis.Redis.from_url(services.REDIS_URL) as server:
+            server.ping()
+    except redis.ConnectionError:
+        services.missing("Redis", "TEST_REDIS_URL")
+    return services.REDIS_URL

@@ -31,6 +31,7 @@ class Retention:
         self._kept = {
             "succeeded": dt.timedelta(days=keep_succeeded_days),
             "failed": dt.timedelta(days=keep_failed_days),
+            "dead": dt.timedelta(days=keep_failed_days),
         }
         self._next = 0.0
 

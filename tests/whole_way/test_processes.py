@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-import redis
 import requests
 
 from bizproc.settings import Settings
@@ -97,14 +96,9 @@ def test_a_killed_app_finds_its_runs_again(portal: Portal, environment: dict[str
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_web_and_worker_share_redis_and_postgresql(
-    portal: Portal, environment: dict[str, str], database_url: str
+    portal: Portal, environment: dict[str, str], database_url: str, redis_url: str
 ) -> None:
-    server = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
-    try:
-        redis.Redis.from_url(server).ping()
-    except redis.ConnectionError:
-        pytest.skip("no Redis answers; set TEST_REDIS_URL")
-    environment |= {"QUEUE_URL": server, "DATABASE_URL": database_url}
+    environment |= {"QUEUE_URL": redis_url, "DATABASE_URL": database_url}
     upgraded = subprocess.run([FLASK, "db", "upgrade"], cwd=ROOT, env=os.environ | environment, timeout=60, check=True)
     assert upgraded.returncode == 0
     with ExitStack() as running:

@@ -1,13 +1,11 @@
 """A portal is called no faster than it takes it."""
 
-import os
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import redis
 from limits import RateLimitItemPerSecond
 
 from bizproc.portal.pace import WINDOW, Pace
@@ -59,15 +57,10 @@ def test_a_portal_without_limits_is_never_waited_for() -> None:
     assert time.monotonic() - started < 1
 
 
-def test_processes_share_their_count_in_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    address = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
-    try:
-        redis.Redis.from_url(address).ping()
-    except redis.ConnectionError:
-        pytest.skip("no Redis answers; set TEST_REDIS_URL")
+def test_processes_share_their_count_in_redis(monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
     monkeypatch.setattr("bizproc.portal.pace.WINDOW", RateLimitItemPerSecond(3, 1))
     portal = uuid.uuid4().hex
-    paces = [Pace(address), Pace(address)]
+    paces = [Pace(redis_url), Pace(redis_url)]
     started = time.monotonic()
     for number in range(8):
         paces[number % 2].note(portal, {"time": {"operating": 0.1}})
