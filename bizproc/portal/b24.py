@@ -20,7 +20,7 @@ from b24pysdk.errors import BitrixAPIError, BitrixRequestError, BitrixResponseEr
 
 from bizproc.errors import BizprocError
 from bizproc.portal.answers import UnusableAnswer, by_name, object_of, require_result, with_usable_time
-from bizproc.portal.connections import Connections, host_of
+from bizproc.portal.connections import ANSWER_SECONDS, Connections, host_of
 from bizproc.portal.pace import Pace
 from bizproc.portal.rest_log import RestLog
 
@@ -112,15 +112,20 @@ class _Bounded(BaseRequester):
 
 
 class _Requester(_Bounded, BitrixAPIRequester):
-    def __init__(self, connections: Connections, rest_log: RestLog, url: str, params: Mapping[str, Any]) -> None:
+    def __init__(
+        self, connections: Connections, rest_log: RestLog, url: str, params: Mapping[str, Any], seconds: float
+    ) -> None:
         super().__init__(url, params=dict(params), max_retries=TRIES, initial_retry_delay=1)
         self.connections = connections
+        self.seconds = seconds
         self.rest_log = rest_log
         self.method = url.rpartition("/")[2].removesuffix(".json")
 
     def _request(self) -> requests.Response:
         answer = self.rest_log.exchange(
-            lambda: self.connections.send("POST", self._url, json=self._params, headers=self._headers),
+            lambda: self.connections.send(
+                "POST", self._url, json=self._params, headers=self._headers, seconds=self.seconds
+            ),
             portal=host_of(self._url),
             method=self.method,
             params=self._params or {},
@@ -227,6 +232,7 @@ class PortalToken(BitrixToken):
     renew: gives tokens that work in the place of this access token; may raise SdkError and BizprocError
     follow: gives the proven endpoint of a portal whose old one leads to another address; takes the access token and
         that address, and raises SdkError and BizprocError
+    seconds: how long an answer is waited for
     """
 
     _AUTO_CHANGED_DOMAIN = False
@@ -239,6 +245,7 @@ class PortalToken(BitrixToken):
         app: PortalApp,
         renew: Callable[[str], Tokens],
         follow: Callable[[str, str], str],
+        seconds: float = ANSWER_SECONDS,
     ) -> None:
         super().__init__(
             domain=host_of(endpoint),
@@ -249,6 +256,7 @@ class PortalToken(BitrixToken):
         )
         self._endpoint = endpoint
         self._follow = follow
+        self._seconds = seconds
         self._connections = app.connections
         self._pace = app.pace
         self._rest_log = app.rest_log
@@ -264,7 +272,7 @@ class PortalToken(BitrixToken):
             url = f"{self._endpoint.rstrip('/')}/{api_method}.json"
             self._pace.wait(self.domain)
             answer = _Requester(
-                self._connections, self._rest_log, url, {**(params or {}), "auth": self.auth_token}
+                self._connections, self._rest_log, url, {**(params or {}), "auth": self.auth_token}, self._seconds
             ).call()
             self._pace.note(self.domain, answer)
             self._note_working_time(api_method, params or {}, answer)

@@ -39,14 +39,14 @@ class Connections:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
-    def send(self, method: str, url: str, **how: Any) -> requests.Response:
-        """The answer, read to its end.
+    def send(self, method: str, url: str, *, seconds: float = ANSWER_SECONDS, **how: Any) -> requests.Response:
+        """The answer, read to its end. ``seconds``: how long to wait for each part of it.
 
         Raises requests.RequestException without the address's query, which can hold the client secret.
         """
         try:
             response = self._session.request(
-                method, url, timeout=(CONNECT_SECONDS, ANSWER_SECONDS), allow_redirects=False, stream=True, **how
+                method, url, timeout=(CONNECT_SECONDS, seconds), allow_redirects=False, stream=True, **how
             )
             content = _content(response)
         except (requests.RequestException, HTTPError) as error:

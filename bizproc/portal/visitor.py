@@ -7,6 +7,9 @@ from bizproc.errors import BizprocError
 from bizproc.portal.b24 import PortalApp, PortalRefused, PortalToken, SdkError, Tokens
 from bizproc.portal.proof import Proof, prove
 
+PATIENCE_SECONDS = 5
+"""A person waits for the page, and a thread of the server with them."""
+
 
 @dataclass(frozen=True)
 class Visitor:
@@ -24,7 +27,12 @@ def visitor(app: PortalApp, tokens: Tokens, *, member_id: str, endpoint: str = "
     """Whose tokens these are. Raises as ``prove`` does."""
     proof = prove(app, tokens.access, member_id=member_id, endpoint=endpoint)
     token = PortalToken(
-        endpoint=proof.client_endpoint, tokens=tokens, app=app, renew=_never, follow=lambda *_: _never("")
+        endpoint=proof.client_endpoint,
+        tokens=tokens,
+        app=app,
+        renew=_never,
+        follow=lambda *_: _never(""),
+        seconds=PATIENCE_SECONDS,
     )
     try:
         administrator = token.call_method("user.admin").get("result")

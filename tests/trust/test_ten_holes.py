@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import parse_qsl
 
 import psutil
@@ -95,12 +96,13 @@ def test_hole_2_secrets_for_a_named_host_real(app: RunningApp, portal: Portal, a
 
 def is_believed(app: str, victim: Portal) -> bool:
     """Whether a callback runs that knows nothing but the portal's member id."""
-    forged = callback_form(victim, **{"auth[application_token]": "guessed"})
+    words = f"forged {token_hex()}"
+    forged = callback_form(victim, **{"auth[application_token]": "guessed", "properties[words]": words})
     answer = post(f"{app}/activities/tell", forged)
     victim.finished(victim.run("tell", {"words": "genuine"}))
 
     def ran() -> bool:
-        return any("forged" in entry["request"]["raw"] for entry in victim.log("bizproc."))
+        return any(words in entry["request"]["raw"] for entry in victim.log("bizproc."))
 
     return eventually(ran) if answer.ok else ran()
 
@@ -323,19 +325,23 @@ class Secrets:
                 self.secrets[f"{kind} of {name}"] = fields[f"auth[{kind}]"]
 
     def leaks(self) -> set[tuple[str, str]]:
-        """(place, secret). What a process was given back is shown to the operator, who asked for it."""
-        database = b"".join(path.read_bytes() for path in self.folder.rglob("*") if path.is_file())
+        """(place, secret). What a process was given back is shown to the operator, who asked for it, and what an
+        activity wrote to the log of its process stands in the log of calls."""
+        calls = "".join(path.read_text() for path in self.folder.rglob("rest-log/*"))
+        kept = [path for path in self.folder.rglob("*") if path.is_file() and path.parent.name != "rest-log"]
+        database = b"".join(path.read_bytes() for path in kept)
         places = {
             "log": self.log.text,
             "answers": "\n".join(self.answers),
             "commands": "\n".join(self.commands),
+            "calls": calls,
             "database": database.decode("latin-1"),
         }
         return {
             (place, name)
             for place, text in places.items()
             for name, secret in self.secrets.items()
-            if secret in text and not (place == "commands" and name.startswith("words"))
+            if secret in text and not (place in ("commands", "calls") and name.startswith("words"))
         }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.commands.test_commands import FLASK, ROOT, flask
+from tests.commands.test_commands import FLASK, ROOT, flask_process
 from tests.conftest import eventually
 from tests.whole_way.test_processes import environment, web
 
@@ -42,9 +42,9 @@ def test_a_second_app_on_the_file_is_refused_until_the_first_has_ended(environme
         assert message.startswith("Error: Another process of the app already uses ")
         assert "PostgreSQL" in message
         assert "Redis" in message
-        listed = flask("portals", "list", environment=environment)
+        listed = flask_process("portals", "list", environment=environment)
         assert (listed.returncode, listed.stderr) == (0, "")
-        worker = flask("worker", environment=environment)
+        worker = flask_process("worker", environment=environment)
         assert worker.returncode == 1
         assert "PostgreSQL" in worker.stderr
         # Killed, with no chance to give anything back.
@@ -63,7 +63,7 @@ def test_a_reload_keeps_the_app_and_the_file(environment: dict[str, str]) -> Non
         eventually(lambda: len(children(running)) == 1)
         assert children(running)[0].pid != before.pid
         assert gunicorn(environment).returncode == 1
-        assert flask("portals", "list", environment=environment).returncode == 0
+        assert flask_process("portals", "list", environment=environment).returncode == 0
 
 
 def test_more_than_one_process_needs_a_queue(environment: dict[str, str]) -> None:
@@ -83,7 +83,7 @@ def test_a_second_dev_leaves_the_first_alone(tmp_path: Path) -> None:
     running = subprocess.Popen([FLASK, "dev"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         eventually(lambda: (tmp_path / "instance" / "dev" / "b24.sqlite3").exists())
-        second = flask("dev", "--once", cwd=tmp_path)
+        second = flask_process("dev", "--once", cwd=tmp_path)
         assert second.returncode == 1
         assert second.stderr.startswith("Error: Another 'flask dev' already uses ")
         assert "PostgreSQL" in second.stderr
@@ -95,7 +95,9 @@ def test_a_second_dev_leaves_the_first_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("database", ["", "sqlite:///x.sqlite3"])
 def test_workers_of_their_own_need_postgresql(environment: dict[str, str], database: str) -> None:
-    done = flask("worker", environment=environment | {"QUEUE_URL": "redis://127.0.0.1", "DATABASE_URL": database})
+    done = flask_process(
+        "worker", environment=environment | {"QUEUE_URL": "redis://127.0.0.1", "DATABASE_URL": database}
+    )
     assert done.returncode == 1
     assert "these need PostgreSQL" in done.stderr
     assert "Traceback" not in done.stderr

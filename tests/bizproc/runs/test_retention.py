@@ -43,7 +43,7 @@ def closed(runs: Runs, files: FileStore, token: str, *, error: str | None = None
     assert claim
     runs.next_number(claim, "letters")
     files.store("m1", run_id, "letter.pdf", b"x")
-    runs.finish(claim, Outcome({}, error))
+    runs.finish(claim, Outcome({}, error), workflow_id="1", told=True)
     runs.close(claim)
     return run_id
 
@@ -61,7 +61,7 @@ def test_each_outcome_has_its_days_and_open_runs_have_no_end(
     runs.claim(running)
     claim = runs.claim(answering)
     assert claim
-    runs.finish(claim, Outcome({}))
+    runs.finish(claim, Outcome({}), workflow_id="1", told=True)
     open_runs = {fresh, running, answering}
     for days, expected in (
         (29, {succeeded, failed} | open_runs),
