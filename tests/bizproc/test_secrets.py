@@ -1,6 +1,11 @@
 """What is encrypted survives a change of keys."""
 
+import base64
+
 import pytest
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bizproc.secrets import CannotDecrypt, Secrets
 
@@ -34,3 +39,33 @@ def test_what_is_encrypted_anew_needs_the_newest_key_alone() -> None:
     assert Secrets([NEW]).decrypt(anew) == b"text"
     with pytest.raises(CannotDecrypt, match="B24_SECRET_KEY lacks the key"):
         Secrets([NEW]).reencrypt(old)
+
+
+def test_what_fernet_encrypted_is_read_and_brought_under_aes_gcm() -> None:
+    """As versions before AES-GCM stored it."""
+    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"b24-activities storage").derive(OLD.encode())
+    stored = Fernet(base64.urlsafe_b64encode(key)).encrypt(b"text")
+    for keys in ([OLD], [NEW, OLD]):
+        assert Secrets(keys).decrypt(stored) == b"text"
+        assert not Secrets(keys).is_newest(stored)
+        anew = Secrets(keys).reencrypt(stored)
+        assert Secrets(keys).is_newest(anew)
+        assert Secrets(keys).decrypt(anew) == b"text"
+    with pytest.raises(CannotDecrypt):
+        Secrets([NEW]).decrypt(stored)
+
+
+def test_what_was_cut_off_or_changed_is_refused() -> None:
+    secrets = Secrets([NEW])
+    stored = secrets.encrypt(b"text")
+    for end in range(len(stored)):
+        with pytest.raises(CannotDecrypt):
+            secrets.decrypt(stored[:end])
+        changed = stored[:end] + bytes([stored[end] ^ 1]) + stored[end + 1 :]
+        with pytest.raises(CannotDecrypt):
+            secrets.decrypt(changed)
+
+
+def test_the_same_text_is_never_encrypted_alike() -> None:
+    secrets = Secrets([NEW])
+    assert len({secrets.encrypt(b"text") for _ in range(100)}) == 100
