@@ -70,8 +70,8 @@ def _is_embedded(server):
 
 
 def post_worker_init(worker):
-    backend_of(worker.app.callable).queue.start()
+    backend_of(worker.app.callable).start()
 
 
 def worker_exit(_server, worker):
-    backend_of(worker.app.callable).queue.stop()
+    backend_of(worker.app.callable).stop()

@@ -17,9 +17,11 @@ from bizproc.registration.registration import Registration
 from bizproc.registration.registrations import Registrations
 from bizproc.runs.completion import Completion
 from bizproc.runs.execution import Execution
+from bizproc.runs.inbox import Inbox
 from bizproc.runs.queue import Queue
 from bizproc.runs.retention import Retention
 from bizproc.runs.runs import Runs
+from bizproc.runs.spool import Spool
 from bizproc.runs.worker import AppWorker
 from bizproc.secrets import Secrets
 from bizproc.settings import Settings
@@ -76,6 +78,14 @@ class Backend:
         self.queue = Queue(settings.queue_url, name=f"b24-{settings.client_id}", embedded=settings.embedded)
         self.completion = Completion(self.runs, registry, secrets.link_keys, settings.app_url)
         self.execution = Execution(self.runs, self.installations, registry, self.files, self.completion)
+        self.inbox = Inbox(
+            self.database,
+            secrets,
+            self.hashes,
+            self.installations,
+            Spool(settings.spool_folder, secrets),
+            self.queue.send_run,
+        )
         self.worker = AppWorker(
             self.database,
             self.runs,
@@ -138,8 +148,18 @@ class Backend:
         installation = self.installations.get(page.installation_id)
         return (page, installation) if installation and installation.active else None
 
-    def close(self) -> None:
+    def start(self) -> None:
+        """Begin the work of a process that serves the app. Called after a server's fork."""
+        self.queue.start()
+        self.inbox.start()
+
+    def stop(self) -> None:
+        """Finish what was begun, and begin no more."""
+        self.inbox.stop()
         self.queue.stop()
+
+    def close(self) -> None:
+        self.stop()
         self.app.connections.close()
         self.app.rest_log.close()
         self.database.close()

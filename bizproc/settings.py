@@ -1,5 +1,6 @@
 """The settings of the app, read from the environment once, at start."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Settings:
     database_url: str
     files_url: str
     rest_log_folder: str
+    spool_folder: Path
     allowed_portals: tuple[str, ...] = ()
     queue_url: str = EMBEDDED
     oauth_url: str = OAUTH_URL
@@ -106,6 +108,7 @@ class Settings:
             ),
             files_url=chosen("FILES_URL", (instance_path / "files").as_uri()),
             rest_log_folder=chosen("REST_LOG_FOLDER", str(instance_path / "rest-log")),
+            spool_folder=Path(chosen("SPOOL_FOLDER", str(instance_path / "spool"))),
             queue_url=queue_url if queue_url == EMBEDDED else url("QUEUE_URL", queue_url, schemes=("redis", "rediss")),
             oauth_url=url("B24_OAUTH_URL", chosen("B24_OAUTH_URL", OAUTH_URL)),
             js_url=chosen("B24_JS_URL", JS_URL),
@@ -137,6 +140,9 @@ def _faults_of_what_is_opened(settings: Settings) -> Iterator[str]:
             "QUEUE_URL is for an app of many processes, and these need PostgreSQL: set DATABASE_URL to postgresql://…,"
             " or leave QUEUE_URL out"
         )
+    there = next(each for each in (settings.spool_folder, *settings.spool_folder.absolute().parents) if each.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        yield f"SPOOL_FOLDER cannot be used: {settings.spool_folder}: {there} is no folder that can be written"
     try:
         trusting(settings.ca_bundle)
     except OSError as error:

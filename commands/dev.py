@@ -148,6 +148,7 @@ def _app(portal: dict[str, Any], folder: Path) -> Iterator[str]:
             "DATABASE_URL": f"sqlite:///{folder / 'b24.sqlite3'}",
             "FILES_URL": (folder / "files").as_uri(),
             "REST_LOG_FOLDER": str(folder / "rest-log"),
+            "SPOOL_FOLDER": str(folder / "spool"),
             "QUEUE_URL": "embedded",
             "NO_PROXY": "127.0.0.1",
         }

@@ -14,20 +14,30 @@ from handlers.metrics import Reason, Way, count_refusal
 logger = logging.getLogger(__name__)
 
 
-def proven(sender: Sender, way: Way, what: str = "") -> Installation:
+def proven(sender: Sender, way: Way, what: str = "", *, known: bool = False) -> Installation:
     """The installation of a sender who has its application token (PROTOCOL.md section 3).
 
     what: the event's name
+    known: it may be a few seconds old, so that nothing is asked of the database
 
     Raises Forbidden, and tells the reason to the log alone.
     """
-    installation = backend().installations.find(sender.member_id) if sender.member_id else None
+    installations = backend().installations
+    installation = None
+    if sender.member_id and sender.application_token:
+        installation = (
+            installations.claimed(sender.member_id, sender.application_token)
+            if known
+            else installations.find(sender.member_id)
+        )
     reason: Reason
-    if installation is None:
+    if sender.member_id and not sender.application_token:
+        reason, why = "wrong_application_token", "no application token"
+    elif installation is None:
         reason, why = "unknown_member_id", "unknown member id"
     elif not installation.active:
         reason, why = "uninstalled", "the app is not installed there any more"
-    elif not backend().installations.proves(installation, sender.application_token):
+    elif not installations.proves(installation, sender.application_token):
         reason, why = "wrong_application_token", "wrong application token"
     else:
         return installation

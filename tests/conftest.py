@@ -174,6 +174,7 @@ def settings(portal: Portal, tmp_path: Path, migrated: Path, monkeypatch: pytest
         database_url=f"sqlite:///{tmp_path / 'b24.sqlite3'}",
         files_url=(tmp_path / "files").as_uri(),
         rest_log_folder=str(tmp_path / "rest-log"),
+        spool_folder=tmp_path / "spool",
         oauth_url=portal.ready["oauth_url"],
         js_url=f"{portal.url}/api/v1/",
     )
@@ -190,7 +191,7 @@ def serving(settings: Settings, make: Callable[[Settings], Flask]) -> Iterator[R
             server = make_server("127.0.0.1", 0, app, threaded=True, fd=listener.fileno())
             thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
             thread.start()
-            backend.queue.start()
+            backend.start()
             try:
                 yield RunningApp(settings.app_url, backend)
             finally:

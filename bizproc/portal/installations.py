@@ -3,7 +3,8 @@
 import datetime as dt
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,16 @@ from bizproc.portal.visitor import Visitor
 from bizproc.secrets import Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
+from bizproc.storage.group_commit import GroupCommit
 from bizproc.storage.tables import CounterRow, HistoryRow, InstallationRow, RegistrationRow, RunRow, now
 
 logger = logging.getLogger(__name__)
 
 APPLY_LEASE = dt.timedelta(seconds=20)
+KNOWN_SECONDS = 5
+"""For so long a sender who was proven is believed by the same token without another look at the database, though
+another process may have heard of an uninstall meanwhile."""
+PATIENCE_SECONDS = 10
 REMOVED = "The app has been removed from the portal."
 
 
@@ -126,6 +132,10 @@ class Installations:
         self._hashes = hashes
         self._app = app
         self._renewal = Renewal(database, secrets, app)
+        self._find_at_once = GroupCommit(self._find_all, patience_seconds=PATIENCE_SECONDS)
+        self._known: dict[str, tuple[float, Installation]] = {}
+        self._known_since: object = None
+        self._known_lock = threading.Lock()
 
     def find(self, member_id: str) -> Installation | None:
         with self._database.reading() as session:
@@ -164,6 +174,42 @@ class Installations:
         known = installation.application_token_hash
         return known is not None and self._hashes.is_hash_of(known, application_token.encode())
 
+    def claimed(self, member_id: str, application_token: str) -> Installation | None:
+        """The installation of a member id, as ``find`` does, but from memory where this application token has proved it
+        within the last KNOWN_SECONDS. Threads that ask at once share a query.
+
+        Raises TookTooLong when the database does not answer.
+        """
+        since = self._known_since
+        known = self.remembered(member_id, application_token, KNOWN_SECONDS)
+        if known is not None:
+            return known
+        found = self._find_at_once(member_id)
+        if found is not None and found.active and self.proves(found, application_token):
+            with self._known_lock:
+                if self._known_since is since:
+                    self._known[member_id] = (time.monotonic(), found)
+        return found
+
+    def _find_all(self, member_ids: Sequence[str]) -> list[Installation | Exception | None]:
+        with self._database.reading() as session:
+            rows = session.scalars(select(InstallationRow).where(InstallationRow.member_id.in_(set(member_ids))))
+            found = {row.member_id: _read(row) for row in rows}
+        return [found.get(member_id) for member_id in member_ids]
+
+    def remembered(self, member_id: str, application_token: str, seconds: float) -> Installation | None:
+        """The installation that this application token has proved within so many seconds, without a query."""
+        read_at, installation = self._known.get(member_id, (0.0, None))
+        if installation is None or time.monotonic() - read_at > seconds:
+            return None
+        return installation if self.proves(installation, application_token) else None
+
+    def _forget(self, member_id: str) -> None:
+        with self._known_lock:
+            # Who is reading the old row at this moment must not remember it.
+            self._known_since = object()
+            self._known.pop(member_id, None)
+
     def install(
         self, visitor: Visitor, *, application_token: str, language: str, app_host: str, by_event: bool = False
     ) -> Installation:
@@ -185,6 +231,8 @@ class Installations:
             # The install page and ONAPPINSTALL came at once, and the other was first.
             with self._database.writing() as session:
                 return self._install(session, visitor, token_hash, language, app_host, by_event)
+        finally:
+            self._forget(visitor.proof.member_id)
 
     def _install(
         self, session: Session, visitor: Visitor, token_hash: bytes, language: str, app_host: str, by_event: bool
@@ -345,6 +393,7 @@ class Installations:
                 # Its claim is taken from whoever works on it.
                 ended = {"state": "closed", "outcome": "failed", "error": REMOVED, "claim": RunRow.claim + 1}
                 session.execute(update(RunRow).where(of_portal, RunRow.state != "closed").values(**ended))
+        self._forget(installation.member_id)
 
     def paid(self, installation: Installation, *, status: str, expired: bool) -> None:
         with self._database.writing() as session:

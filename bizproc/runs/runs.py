@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from bizproc.runs.turns import Turn
@@ -97,34 +96,6 @@ class Runs:
         self._database = database
         self._secrets = secrets
         self._hashes = hashes
-
-    def accept(self, installation_id: int, code: str, event_token: str, raw: bytes) -> int | None:
-        """Store a callback; durable when this returns. Its run's id, or None when the event token came before.
-
-        A callback without an event token is told apart by its whole text.
-        """
-        arrived = now()
-        event_hash = self._hashes.hash(event_token.encode() or raw)
-        try:
-            with self._database.writing() as session:
-                return session.scalar(
-                    insert(RunRow)
-                    .values(
-                        installation_id=installation_id,
-                        event_hash=event_hash,
-                        code=code.replace("\0", "\ufffd")[:255],
-                        raw=self._secrets.encrypt(raw),
-                        state="received",
-                        due_at=arrived,
-                        handed_at=arrived,
-                        claim=0,
-                        answer_attempts=0,
-                        received_at=arrived,
-                    )
-                    .returning(RunRow.id)
-                )
-        except IntegrityError:
-            return None
 
     def turn(self, run_id: int) -> Turn | None:
         """Of which portal and activity a run is, None when there is nothing to do now."""

@@ -26,6 +26,13 @@ BUSY_SECONDS = 30
 POOL = 10
 """Connections of one process at most. A PostgreSQL server takes 100 unless told otherwise."""
 CONNECT_SECONDS = 5
+_SERVER = {
+    "connect_timeout": CONNECT_SECONDS,
+    # A server that is cut off, not one that thinks for long, is given up after as many seconds.
+    "tcp_user_timeout": CONNECT_SECONDS * 1000,
+    "keepalives_idle": CONNECT_SECONDS,
+    "keepalives_interval": 1,
+}
 
 
 class DatabaseError(BizprocError):
@@ -52,7 +59,7 @@ class Database:
                 max_overflow=POOL // 2,
                 pool_pre_ping=is_server,
                 hide_parameters=True,
-                connect_args={"connect_timeout": CONNECT_SECONDS} if is_server else {},
+                connect_args=_SERVER if is_server else {},
             )
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise DatabaseError(f"DATABASE_URL names a database whose driver is not installed: {error}") from None

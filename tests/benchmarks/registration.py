@@ -162,6 +162,7 @@ def app(portals: Portals, definitions: int) -> Iterator[Backend]:
             database_url=f"sqlite:///{Path(folder) / 'b24.sqlite3'}",
             files_url=(Path(folder) / "files").as_uri(),
             rest_log_folder=str(Path(folder) / "rest-log"),
+            spool_folder=Path(folder) / "spool",
             oauth_url=portals.ready["oauth_url"],
         )
         backend = Backend(settings, made_up(definitions))

@@ -99,6 +99,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "B24_SECRET_KEY": settings.secret_keys[0],
         "DATABASE_URL": settings.database_url,
         "FILES_URL": settings.files_url,
+        "SPOOL_FOLDER": str(settings.spool_folder),
     }
 
 
@@ -119,7 +120,8 @@ def test_a_servers_own_lines_are_redacted_too(environment: dict[str, str], tmp_p
     try:
         eventually(lambda: _answers(url))
         assert requests.get(f"{url}/install?access_token={SECRET}&LANG=de", timeout=9).status_code == 200
-        assert requests.post(f"{url}/activities/x", data={"auth[member_id]": "a" * 60}, timeout=9).status_code == 403
+        forged = {"auth[member_id]": "a" * 60, "auth[application_token]": "x"}
+        assert requests.post(f"{url}/activities/x", data=forged, timeout=9).status_code == 403
         with socket.create_connection(("127.0.0.1", int(port))) as connection:
             connection.sendall(f"GET /x?client_secret={SECRET} NONSENSE\r\n\r\n".encode())
             connection.recv(1000)

@@ -22,6 +22,7 @@ def test_defaults() -> None:
     assert settings.secret_keys == ("a" * 32, "b" * 32)
     assert settings.database_url == f"sqlite:///{INSTANCE}/b24.sqlite3"
     assert settings.files_url == (INSTANCE / "files").as_uri()
+    assert settings.spool_folder == INSTANCE / "spool"
     assert settings.oauth_url == "https://oauth.bitrix24.tech"
     assert settings.js_url == "https://api.bitrix24.com/api/v1/"
     assert settings.embedded
@@ -56,6 +57,11 @@ def test_everything_missing_is_told_together() -> None:
         ("CA_BUNDLE", "/nowhere.pem", "CA_BUNDLE cannot be used: /nowhere.pem: No such file or directory"),
         ("CA_BUNDLE", "/", "CA_BUNDLE cannot be used: /: Is a directory"),
         ("CA_BUNDLE", __file__, f"CA_BUNDLE cannot be used: {__file__}: no certificates in PEM are in it"),
+        (
+            "SPOOL_FOLDER",
+            f"{__file__}/spool",
+            f"SPOOL_FOLDER cannot be used: {__file__}/spool: {__file__} is",
+        ),
         ("TRUSTED_PROXIES", "-1", "TRUSTED_PROXIES is no number from 0 to 9"),
         ("TRUSTED_PROXIES", "yes", "TRUSTED_PROXIES is no number"),
         ("METRICS_TOKEN", "m" * 15, "METRICS_TOKEN has fewer than 16 characters"),

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote_to_bytes
 
@@ -199,6 +200,7 @@ class Running:
             database_url=f"sqlite:///{folder}/b24.sqlite3",
             files_url=f"file://{folder}/files",
             rest_log_folder=f"{folder}/rest-log",
+            spool_folder=Path(folder) / "spool",
             queue_url=NOWHERE,
             oauth_url="http://127.0.0.1:9",
         )

@@ -76,6 +76,7 @@ class Hostile:
                 database_url=f"sqlite:///{folder / 'b24.sqlite3'}",
                 files_url=(folder / "files").as_uri(),
                 rest_log_folder=str(folder / "rest-log"),
+                spool_folder=folder / "spool",
                 oauth_url=self.url,
             ),
             discover(shelf),

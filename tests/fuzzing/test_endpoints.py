@@ -105,6 +105,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
         "B24_OAUTH_URL": portal.ready["oauth_url"],
         "DATABASE_URL": f"sqlite:///{folder / 'b24.sqlite3'}",
         "FILES_URL": (folder / "files").as_uri(),
+        "SPOOL_FOLDER": str(folder / "spool"),
         "BIND": f"127.0.0.1:{address[1]}",
     }
     log = folder / "log"

@@ -40,6 +40,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "DATABASE_URL": settings.database_url,
         "FILES_URL": settings.files_url,
         "REST_LOG_FOLDER": settings.rest_log_folder,
+        "SPOOL_FOLDER": str(settings.spool_folder),
     }
 
 

@@ -59,6 +59,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "DATABASE_URL": settings.database_url,
         "FILES_URL": settings.files_url,
         "REST_LOG_FOLDER": settings.rest_log_folder,
+        "SPOOL_FOLDER": str(settings.spool_folder),
     }
 
 

@@ -12,6 +12,7 @@ from bizproc.secrets import Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.tables import InstallationRow, RunRow, now
+from tests.bizproc.runs.inboxes import inbox_of
 
 KEY = "k" * 32
 
@@ -55,28 +56,9 @@ def runs_with(database: Database, key: str) -> Runs:
 
 
 def accepted(runs: Runs, token: str = "token", installation_id: int = 1) -> int:
-    run_id = runs.accept(installation_id, "code", token, b"raw")
+    run_id = inbox_of(runs._database, Secrets([KEY])).store(installation_id, "code", token, b"raw")
     assert run_id is not None
     return run_id
-
-
-def test_an_event_token_comes_once_for_each_portal(runs: Runs) -> None:
-    accepted(runs)
-    assert runs.accept(1, "code", "token", b"another") is None
-    accepted(runs, installation_id=2)
-    accepted(runs, token="other")
-
-
-def test_without_an_event_token_the_whole_callback_tells_it_apart(runs: Runs) -> None:
-    assert runs.accept(1, "code", "", b"one")
-    assert runs.accept(1, "code", "", b"one") is None
-    assert runs.accept(1, "code", "", b"two")
-
-
-def test_many_at_once_are_all_stored(runs: Runs) -> None:
-    with ThreadPoolExecutor(16) as pool:
-        ids = list(pool.map(lambda number: runs.accept(1, "code", str(number % 100), b"raw"), range(200)))
-    assert len([each for each in ids if each is not None]) == 100
 
 
 def test_one_of_many_gets_the_claim(runs: Runs) -> None:
