@@ -24,7 +24,7 @@ from sqlalchemy import create_engine, text
 
 from devportal.options import Options
 from devportal.server import start
-from tests.conftest import Portal, eventually, tries
+from tests.conftest import Portal, eventually, tries, values
 from tests.fuzzing.endpoints import ENDPOINTS, Endpoint
 from tests.fuzzing.requests_sent import Answered, in_paths, near, posted, queries, raw_requests, request, send
 
@@ -253,8 +253,7 @@ def test_installs(real: Real, path: bytes) -> None:
 def test_signed_links_and_page_tokens(real: Real) -> None:
     page_token = re.search(r'"Bearer " \+ "([^"]+)"', real.install()["body"])
     assert page_token
-    real.portal.finished(real.portal.run("count"))
-    link = real.portal.log("bizproc.event.send")[-1]["request"]["parsed"]["RETURN_VALUES"]["link"].rpartition("/")[2]
+    link = values(real.portal.finished(real.portal.run("count")))["link"].rpartition("/")[2]
 
     def changed(signed: str) -> st.SearchStrategy[bytes]:
         raw = signed.encode()

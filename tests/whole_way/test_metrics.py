@@ -17,6 +17,8 @@ from tests.whole_way.test_processes import environment, web
 
 __all__ = ["environment"]
 
+STRANGER = {"auth[member_id]": "stranger", "auth[application_token]": "x"}
+
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_two_workers_count_together(
@@ -42,7 +44,7 @@ def test_two_workers_count_together(
     url = environment["B24_APP_URL"]
 
     def refused(_number: int) -> int:
-        return requests.post(f"{url}/activities/tell", data={"auth[member_id]": "stranger"}, timeout=30).status_code
+        return requests.post(f"{url}/activities/tell", data=STRANGER, timeout=30).status_code
 
     def counting() -> set[Path]:
         return set(tmp_path.glob("b24-metrics-*/counter_*.db"))
