@@ -1,6 +1,7 @@
 """The real app against the development portal, over HTTP."""
 
 import functools
+import os
 import secrets
 import shutil
 import socket
@@ -32,6 +33,9 @@ from devportal.options import Options
 from devportal.server import RunningPortal, start
 from handlers import attach
 from tests import canaries, services, shelf
+
+# The processes that tests start compile the project once, not each for itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 DEAL = ["crm", "CCrmDocumentDeal", "DEAL"]
 PATIENCE_SECONDS = 20

@@ -1,7 +1,5 @@
 """The portal's events about the app, as the development portal sends them."""
 
-import time
-
 import pytest
 import requests
 
@@ -72,11 +70,12 @@ def test_a_reinstall_starts_clean(installed: RunningApp, portal: Portal) -> None
 
 def test_an_uninstall_that_comes_after_the_reinstall_changes_nothing(installed: RunningApp, portal: Portal) -> None:
     """Should the portal have given the same application token again."""
+    installed_at = installed.backend.installations.find(portal.description["member_id"]).installed_at.timestamp()  # type: ignore[union-attr]
     for earlier in (3600, 61):
-        late = event(portal, "ONAPPUNINSTALL", ts=str(int(time.time()) - earlier), **{"data[CLEAN]": "1"})
+        late = event(portal, "ONAPPUNINSTALL", ts=str(int(installed_at) - earlier), **{"data[CLEAN]": "1"})
         assert send(installed, late) == 200
         assert installed.backend.installations.find(portal.description["member_id"]).active  # type: ignore[union-attr]
-    clocks_differ = event(portal, "ONAPPUNINSTALL", ts=str(int(time.time()) - 30))
+    clocks_differ = event(portal, "ONAPPUNINSTALL", ts=str(int(installed_at) - 30))
     assert send(installed, clocks_differ) == 200
     assert not installed.backend.installations.find(portal.description["member_id"]).active  # type: ignore[union-attr]
     assert send(installed, clocks_differ) == 403, "a second one changes nothing"
