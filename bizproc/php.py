@@ -8,8 +8,9 @@ decimal form (`"7"`, not `"07"`) is the integer. A PHP list is the dict `{0: a, 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from math import fmod, isfinite
 from string import ascii_lowercase, ascii_uppercase
@@ -26,6 +27,7 @@ _INT_DIGITS: Final = 19
 
 MOST_FIELDS: Final = 10_000
 """Of one form; a portal sends a few dozen."""
+_SHORT_NAME: Final = 128
 _FIELD: Final = re.compile(rb"[^&]+")
 _CANONICAL_INT: Final = re.compile(r"(?:0|-?[1-9][0-9]{0,18})\Z", re.ASCII)
 _NUMBER: Final = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
@@ -66,10 +68,12 @@ def parse_str(query: str | bytes, *, max_fields: int = MOST_FIELDS, max_depth: i
     # Counted first, and no further than needed: 1 MB can be 500,000 fields.
     if any(True for _ in islice(_FIELD.finditer(raw), max_fields, None)):
         raise TooManyFields(f"more than {max_fields} fields")
-    form = _Form(max_depth, max_arrays=max_fields)
+    form = _Form(max_arrays=max_fields)
     for field in _FIELD.finditer(raw):
         name, _, value = field[0].partition(b"=")
-        form.register(_url_decoded(name).split(b"\0", 1)[0], _url_decoded(value).decode("utf-8", "replace"))
+        path = _known_path(name, max_depth) if len(name) <= _SHORT_NAME else _path(name, max_depth)
+        if path:
+            form.register(path, _url_decoded(value).decode("utf-8", "replace"))
     return form.root
 
 
@@ -77,57 +81,61 @@ def _url_decoded(raw: bytes) -> bytes:
     return unquote_to_bytes(raw.replace(b"+", b" ")) if b"%" in raw or b"+" in raw else raw
 
 
+def _path(name: bytes, max_depth: int) -> tuple[PhpKey | None, ...]:
+    """The keys that a field's encoded name leads through, None for `[]`; empty for a name that is dropped."""
+    name = _url_decoded(name).split(b"\0", 1)[0].lstrip(b" ")
+    top, bracket, rest = name.partition(b"[")
+    top = top.replace(b" ", b"_").replace(b".", b"_")
+    if not top:
+        return ()
+    keys, unclosed = _brackets(rest, max_depth) if bracket else ([], b"")
+    if bracket and not keys:
+        # `a[b` names no element: the bracket becomes a `_` like any other character a variable cannot have.
+        top += b"_" + unclosed.replace(b" ", b"_").replace(b".", b"_").replace(b"[", b"_")
+    return tuple(None if key is None else array_key(key.decode("utf-8", "replace")) for key in (top, *keys))
+
+
+_known_path = lru_cache(maxsize=4096)(_path)
+"""The fields of one activity come again with every callback."""
+
+
+def _brackets(rest: bytes, max_depth: int) -> tuple[list[bytes | None], bytes]:
+    """The keys in `b][c]...` (None for `[]`), and what followed a first bracket that is never closed."""
+    path: list[bytes | None] = []
+    while True:
+        if len(path) >= max_depth:
+            raise TooDeep(f"a field name with more than {max_depth} brackets")
+        if rest[:1] == b"]" or (rest[:1].isspace() and rest[1:2] == b"]"):
+            path.append(None)
+            rest = rest[rest.index(b"]") + 1 :]
+        else:
+            # The search for `]` starts behind one leading blank, but the blank stays part of the key.
+            end = rest.find(b"]", 1 if rest[:1].isspace() else 0)
+            if end < 0:
+                return path, rest
+            path.append(rest[:end])
+            rest = rest[end + 1 :]
+        if rest[:1] != b"[":
+            return path, b""
+        rest = rest[1:]
+
+
 class _Form:
     """The arrays under construction, with the next free index of each (as in `php_register_variable_ex`)."""
 
-    def __init__(self, max_depth: int, max_arrays: int) -> None:
+    def __init__(self, max_arrays: int) -> None:
         self.root: PhpArray = {}
-        self._max_depth = max_depth
         self._max_arrays = max_arrays
         self._next_index: dict[int, int | None] = {id(self.root): None}
 
-    def register(self, name: bytes, value: str) -> None:
-        name = name.lstrip(b" ")
-        top, bracket, rest = name.partition(b"[")
-        top = top.replace(b" ", b"_").replace(b".", b"_")
-        if not top:
-            return
-        if not bracket:
-            self._set(self.root, top, value)
-            return
-        path, unclosed = self._path(rest)
-        if not path:
-            # `a[b` names no element: the bracket becomes a `_` like any other character a variable cannot have.
-            tail = unclosed.replace(b" ", b"_").replace(b".", b"_").replace(b"[", b"_")
-            self._set(self.root, top + b"_" + tail, value)
-            return
+    def register(self, path: Sequence[PhpKey | None], value: str) -> None:
         array = self.root
-        for key in (top, *path[:-1]):
+        for key in path[:-1]:
             array = self._descend(array, key)
-        self._set(array, path[-1], value)
+        self._put(array, self._key(array, path[-1]), value)
 
-    def _path(self, rest: bytes) -> tuple[list[bytes | None], bytes]:
-        """The keys in `b][c]...` (None for `[]`), and what followed a first bracket that is never closed."""
-        path: list[bytes | None] = []
-        while True:
-            if len(path) >= self._max_depth:
-                raise TooDeep(f"a field name with more than {self._max_depth} brackets")
-            if rest[:1] == b"]" or (rest[:1].isspace() and rest[1:2] == b"]"):
-                path.append(None)
-                rest = rest[rest.index(b"]") + 1 :]
-            else:
-                # The search for `]` starts behind one leading blank, but the blank stays part of the key.
-                end = rest.find(b"]", 1 if rest[:1].isspace() else 0)
-                if end < 0:
-                    return path, rest
-                path.append(rest[:end])
-                rest = rest[end + 1 :]
-            if rest[:1] != b"[":
-                return path, b""
-            rest = rest[1:]
-
-    def _descend(self, array: PhpArray, raw_key: bytes | None) -> PhpArray:
-        key = self._key(array, raw_key)
+    def _descend(self, array: PhpArray, named: PhpKey | None) -> PhpArray:
+        key = self._key(array, named)
         inner = array.get(key)
         if not isinstance(inner, dict):
             # 8,000 fields of 63 brackets each are 1 MB on the wire, and were 150 MB here.
@@ -138,13 +146,8 @@ class _Form:
             self._put(array, key, inner)
         return inner
 
-    def _set(self, array: PhpArray, raw_key: bytes | None, value: str) -> None:
-        self._put(array, self._key(array, raw_key), value)
-
-    def _key(self, array: PhpArray, raw_key: bytes | None) -> PhpKey:
-        if raw_key is None:
-            return self._next_index[id(array)] or 0
-        return array_key(raw_key.decode("utf-8", "replace"))
+    def _key(self, array: PhpArray, named: PhpKey | None) -> PhpKey:
+        return (self._next_index[id(array)] or 0) if named is None else named
 
     def _put(self, array: PhpArray, key: PhpKey, value: PhpValue) -> None:
         if isinstance(key, int):

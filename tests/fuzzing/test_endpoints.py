@@ -253,6 +253,7 @@ def test_installs(real: Real, path: bytes) -> None:
 def test_signed_links_and_page_tokens(real: Real) -> None:
     page_token = re.search(r'"Bearer " \+ "([^"]+)"', real.install()["body"])
     assert page_token
+    eventually(lambda: "count" in real.portal.stored())  # the page does not wait for its registration
     link = values(real.portal.finished(real.portal.run("count")))["link"].rpartition("/")[2]
 
     def changed(signed: str) -> st.SearchStrategy[bytes]:
