@@ -17,7 +17,7 @@ from typing import Any
 from bizproc.definition.text import t
 from bizproc.errors import BizprocError
 from bizproc.portal.b24 import PersonNeeded, PortalToken, SdkError, Tokens, described, error_code
-from bizproc.portal.installations import Installation, Installations
+from bizproc.portal.installations import REMOVED, Installation, Installations
 from bizproc.registration.sending import survives_a_query
 from bizproc.runs.pauses import growing
 from bizproc.runs.runs import Claim, Outcome, Runs
@@ -33,7 +33,6 @@ PROCESS_GONE = "404"
 WRONG_EVENT_TOKEN = "ACCESS_DENIED"  # noqa: S105 - an error code
 """What activity.log answers when the process is over, and what a forged event token gets (PROTOCOL.md section 8)."""
 TOKEN_REFUSED = frozenset(("EXPIRED_TOKEN", "INVALID_TOKEN", "NO_AUTH_FOUND", "AUTHORIZATION_ERROR"))
-REMOVED = "The app has been removed from the portal."
 
 FAILED = t(
     en="The step has failed: {why}",
@@ -118,12 +117,16 @@ class Answering:
                 self._runs.close(answer.claim, error=REMOVED)
             return
         calls = [(answer, *_call(answer, installation.language)) for answer in answers]
-        together = [each for each in calls if len(calls) > 1 and _fits_in_batch(each[2])]
+        together: list[tuple[Answer, str, dict[str, Any]]] = []
+        alone: list[tuple[Answer, str, dict[str, Any]]] = []
+        for each in calls:
+            (together if len(calls) > 1 and _fits_in_batch(each[2]) else alone).append(each)
         if len(together) > 1:
             self._send_together(installation, together)
-        for answer, method, params in calls:
-            if len(together) < 2 or not any(answer is each for each, *_ in together):
-                self._send_alone(installation, answer, method, params)
+        else:
+            alone += together
+        for answer, method, params in alone:
+            self._send_alone(installation, answer, method, params)
 
     def _send_together(self, installation: Installation, calls: Sequence[tuple[Answer, str, dict[str, Any]]]) -> None:
         # event.send asks for the event token alone, so any token of the portal will do (PROTOCOL.md section 4).

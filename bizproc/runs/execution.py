@@ -16,9 +16,9 @@ from bizproc.definition.text import t
 from bizproc.files import FileStore
 from bizproc.portal.b24 import PersonNeeded, PortalRefused, PortalUnavailable, SdkError, described, error_code
 from bizproc.portal.connections import same_host
-from bizproc.portal.installations import Installation, Installations
+from bizproc.portal.installations import REMOVED, Installation, Installations
 from bizproc.runs import callback
-from bizproc.runs.answering import REMOVED, Answer, Answering, must_be_told, place
+from bizproc.runs.answering import Answer, Answering, must_be_told, place
 from bizproc.runs.callback import Callback, MalformedCallback
 from bizproc.runs.completion import Completion
 from bizproc.runs.decoding import UnusableValues, decode
@@ -55,7 +55,7 @@ class TookTooLong(Exception):
     """A function is still at it when its time is over."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Again(Exception):
     """The function is to be called once more."""
 

@@ -268,7 +268,7 @@ class Runs:
             )
             if row is None or row.state not in OPEN:
                 return
-            row.workflow_hash, row.closes_at = workflow_hash, closes_at
+            row.workflow_hash = workflow_hash
             if row.outcome is not None:
                 row.state, row.due_at = "answering", now()
             else:

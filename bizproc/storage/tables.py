@@ -171,8 +171,7 @@ class RunRow(Table):
     state: ``received``, ``running``, ``answering``, ``closed``; ``waiting`` for a person, ``deferred`` by its function
     outcome: ``succeeded``, ``failed``, or ``dead`` when all tries failed; null before. error: why, for a person
     attempts: how often the function has failed and is tried again
-    closes_at: when the step closes by itself, null for never; known once a worker has read the callback
-    workflow_hash: of its process, keyed, known as ``closes_at`` is
+    workflow_hash: of its process, keyed; known once a worker has read the callback
     sending: its answer is on its way, while ``due_at`` lasts
     result: the answer, encrypted JSON; stored before it is sent
     trace: the stack trace of an unforeseen error, encrypted
@@ -205,7 +204,6 @@ class RunRow(Table):
     claim: Mapped[int] = mapped_column(Integer)
     answer_attempts: Mapped[int] = mapped_column(Integer)
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
-    closes_at: Mapped[dt.datetime | None]
     workflow_hash: Mapped[bytes | None]
     sending: Mapped[bool] = mapped_column(server_default=false())
     received_at: Mapped[dt.datetime]

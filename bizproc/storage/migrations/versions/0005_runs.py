@@ -8,13 +8,11 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-MOMENT = sa.DateTime(timezone=True)
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
     op.add_column("runs", sa.Column("attempts", sa.Integer, nullable=False, server_default="0"))
-    op.add_column("runs", sa.Column("closes_at", MOMENT))
     op.add_column("runs", sa.Column("workflow_hash", sa.LargeBinary))
     op.add_column("runs", sa.Column("sending", sa.Boolean, nullable=False, server_default=sa.false()))
     op.create_index("ix_runs_installation_id_workflow_hash", "runs", ["installation_id", "workflow_hash"])
@@ -33,5 +31,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("checkpoints")
     op.drop_index("ix_runs_installation_id_workflow_hash", "runs")
-    for column in ("sending", "workflow_hash", "closes_at", "attempts"):
+    for column in ("sending", "workflow_hash", "attempts"):
         op.drop_column("runs", column)
