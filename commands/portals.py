@@ -3,8 +3,8 @@
 import click
 
 from bizproc.backend import Backend
+from bizproc.portal.connections import hostname
 from bizproc.portal.installations import Installation
-from bizproc.registration.registration import host_of
 from bizproc.storage.reencryption import Reencrypted
 from commands import Group, backend
 from commands.tables import show as table
@@ -81,7 +81,7 @@ def confirm(domain: str, host: str) -> None:
     """Confirm under which host the app is installed in a portal, where a proxy hides it."""
     app = backend()
     installation = _installed(app, domain)
-    confirmed = host_of(host)
+    confirmed = hostname(host)
     if confirmed not in app.registration.hosts:
         raise click.ClickException(
             f"{host!r} is not where this app's own address is, {', '.join(app.registration.hosts)}. Give that host, or"

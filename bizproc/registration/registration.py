@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import urlsplit
 
 from bizproc.definition.definition import Definition, Kind
 from bizproc.definition.portal_rules import CODE_LENGTH
 from bizproc.errors import BizprocError
 from bizproc.portal.b24 import PortalRefused, PortalToken
+from bizproc.portal.connections import hostname
 from bizproc.portal.installations import Installation, Installations
 from bizproc.registration.applying import Application, Applied, listed
 from bizproc.registration.payload import Payload, payload
@@ -53,7 +53,7 @@ class Registration:
     def hosts(self) -> list[str]:
         """Where the portals' callbacks and settings dialogs go."""
         dialogs = (each.placement_handler for each in self._definitions if each.placement_handler)
-        return list(dict.fromkeys(map(host_of, (self._app_url, *dialogs))))
+        return list(dict.fromkeys(map(hostname, (self._app_url, *dialogs))))
 
     def check_domain(self, installation: Installation) -> None:
         """A portal takes any address for callbacks, and none come if it is not the one where the app is installed there
@@ -61,7 +61,7 @@ class Registration:
 
         Raises PortalRefused when it is another one.
         """
-        told = {host_of(host) for host in (installation.app_host, installation.confirmed_host) if host}
+        told = {hostname(host) for host in (installation.app_host, installation.confirmed_host) if host}
         wrong = [host for host in self.hosts if host not in told]
         if told and wrong:
             raise PortalRefused(
@@ -144,11 +144,3 @@ class Registration:
         own = {kind: [code for code in codes if code not in others] for kind, codes in held.items()}
         known = self._registrations.known(installation.id, prefix)
         return plan(desired, known, own, refresh=refresh)
-
-
-def host_of(address: str) -> str:
-    """The host, in lower case, of an address or of a host as somebody writes it; empty where there is none."""
-    try:
-        return urlsplit(address if "://" in address else f"//{address}").hostname or ""
-    except ValueError:
-        return ""
