@@ -4,10 +4,14 @@ import atexit
 import fcntl
 import os
 import shutil
+import socket
 import sys
 import tempfile
+import time
+from contextlib import suppress
 
 from gunicorn import glogging
+from gunicorn.workers.gthread import ThreadWorker
 
 from bizproc import log
 from handlers import backend_of
@@ -35,9 +39,44 @@ class Logger(glogging.Logger):
                 handler.setFormatter(log.Redacting(line, date))
 
 
+class Worker(ThreadWorker):
+    """gunicorn's threads, none of which waits for ever.
+
+    gunicorn reads a request, and writes its answer, for as long as the other side keeps the connection open: as many
+    senders as there are threads, each with a request that never ends, would end the app.
+    """
+
+    request_seconds = 10
+    answer_seconds = 600
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._at_work = {}
+
+    def handle(self, connection):
+        self._at_work[connection] = (time.monotonic(), None)
+        try:
+            return super().handle(connection)
+        finally:
+            del self._at_work[connection]
+
+    def handle_request(self, request, connection):
+        self._at_work[connection] = (self._at_work[connection][0], request)
+        return super().handle_request(request, connection)
+
+    def murder_pending(self):
+        """Called by gunicorn's main thread, once a second at least."""
+        super().murder_pending()
+        for connection, (begun, request) in list(self._at_work.items()):
+            arrived = request is not None and not getattr(request.body.reader, "length", 0)
+            if time.monotonic() > begun + (self.answer_seconds if arrived else self.request_seconds):
+                with suppress(OSError):  # closed meanwhile
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+
+
 wsgi_app = "app:serve()"
 bind = os.environ.get("BIND", "127.0.0.1:8000")
-worker_class = "gthread"
+worker_class = Worker
 threads = 16
 # One process when the worker is embedded in it; with a QUEUE_URL more can be asked for (--workers).
 workers = 1
