@@ -85,11 +85,13 @@ def watched(app: Flask, settings: Settings) -> Iterator[None]:
     root.addHandler(handler)
     for room in ROOMS:
         logging.getLogger(room).setLevel(logging.INFO)
-    app.wsgi_app = _Overheard(app.wsgi_app, answered)  # type: ignore[method-assign]
+    before = app.wsgi_app
+    app.wsgi_app = _Overheard(before, answered)  # type: ignore[method-assign]
     try:
         yield
     finally:
         root.removeHandler(handler)
+        app.wsgi_app = before  # type: ignore[method-assign]
     places = {"the log": written.getvalue().encode(errors="replace"), "an answer": answered.getvalue()}
     look_through(settings, places | in_database(settings.database_url) | in_rest_log(settings.rest_log_folder))
 

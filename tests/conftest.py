@@ -224,10 +224,14 @@ def app(settings: Settings) -> Iterator[RunningApp]:
 @pytest.fixture
 def installed(app: RunningApp, portal: Portal) -> RunningApp:
     """The app, installed in the portal, its activities registered."""
+    install(app, portal)
+    return app
+
+
+def install(app: RunningApp, portal: Portal) -> None:
     portal.ask("install", app_url=app.url)
     eventually(lambda: len(portal.stored()) == len(app.backend.registry))
     eventually(lambda: app.backend.installations.find(portal.ready["member_id"]).register_due_at is None)  # type: ignore[union-attr]
-    return app
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -237,6 +241,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'test.sqlite3'}"
         return
     used_by = request.getfixturevalue("settings") if "settings" in request.fixturenames else None
+    with postgresql() as url:
+        yield url
+        if used_by:
+            canaries.look_through(used_by, canaries.in_database(url))
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """The address of an empty database, which is dropped after the block."""
     server = create_engine(services.POSTGRES_URL, isolation_level="AUTOCOMMIT")
     name = f"b24_test_{uuid.uuid4().hex}"
     try:
@@ -244,11 +257,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
             connection.execute(text(f"CREATE DATABASE {name}"))
     except OperationalError:
         services.missing("PostgreSQL", "TEST_POSTGRES_URL")
-    url = server.url.set(database=name).render_as_string(hide_password=False)
-    yield url
     try:
-        if used_by:
-            canaries.look_through(used_by, canaries.in_database(url))
+        yield server.url.set(database=name).render_as_string(hide_password=False)
     finally:
         with server.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -1,7 +1,6 @@
 """What an activity can do: succeed, fail in each way, count, keep a file, call the portal."""
 
 import sys
-import threading
 import time
 
 from bizproc import (
@@ -17,9 +16,10 @@ from bizproc import (
     string,
     t,
 )
+from tests.across_processes import FOLDER, Calls, Event
 
-RELEASED = threading.Event()
-CALLS: list[str] = []
+RELEASED = Event(FOLDER / "released")
+CALLS = Calls(FOLDER / "calls")
 
 
 class Words(Properties):

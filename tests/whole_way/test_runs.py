@@ -14,7 +14,7 @@ from tests.conftest import Portal, RunningApp, app_of_shelf, eventually, serving
 from tests.shelf import behaviours
 
 
-def test_an_activity_runs_and_the_process_gets_its_answer(installed: RunningApp, portal: Portal) -> None:
+def test_an_activity_runs_and_the_process_gets_its_answer(deployed: RunningApp, portal: Portal) -> None:
     process = portal.run("tell", {"words": "Grüße, мир"}, document_id="DEAL_7", user_id=1)
     finished = portal.finished(process)
     assert values(finished) == {
@@ -26,13 +26,13 @@ def test_an_activity_runs_and_the_process_gets_its_answer(installed: RunningApp,
     assert delivery["status"] == 200
 
 
-def test_a_robot_asks_the_portal_with_the_callbacks_token(installed: RunningApp, portal: Portal) -> None:
+def test_a_robot_asks_the_portal_with_the_callbacks_token(deployed: RunningApp, portal: Portal) -> None:
     finished = portal.finished(portal.run("ask_portal", user_id=1))
     assert "'ID': '1'" in values(finished)["told"]
     assert "/oauth/token/" not in "".join(entry["url"] for entry in portal.log())
 
 
-def test_every_type_there_and_back(installed: RunningApp, portal: Portal) -> None:
+def test_every_type_there_and_back(deployed: RunningApp, portal: Portal) -> None:
     given = {
         "flag": "Y",
         "day": "31.12.2026",
@@ -67,7 +67,7 @@ def test_every_type_there_and_back(installed: RunningApp, portal: Portal) -> Non
     assert not [taken for taken in back.values() if taken["fault"]]
 
 
-def test_nothing_given_is_nothing_returned(installed: RunningApp, portal: Portal) -> None:
+def test_nothing_given_is_nothing_returned(deployed: RunningApp, portal: Portal) -> None:
     assert values(portal.finished(portal.run("every_type", {}))) == {
         "numbers_back": [],
         "people_back": [],
@@ -75,23 +75,23 @@ def test_nothing_given_is_nothing_returned(installed: RunningApp, portal: Portal
     }
 
 
-def test_a_failure_is_told_to_the_process(installed: RunningApp, portal: Portal) -> None:
+def test_a_failure_is_told_to_the_process(deployed: RunningApp, portal: Portal) -> None:
     finished = portal.finished(portal.run("fail", {"words": "fly"}))
     assert values(finished) == {"error": "cannot fly"}
     assert finished["log"][-1]["message"] == "The step has failed: cannot fly"
-    (run,) = eventually(lambda: installed.backend.runs.list(code="fail", state="closed"))
+    (run,) = eventually(lambda: deployed.backend.runs.list(code="fail", state="closed"))
     assert (run.outcome, run.error) == ("failed", "cannot fly")
 
 
 @pytest.mark.parametrize("code", ["crash", "mistake", "exit"])
 def test_an_unexpected_error_is_told_without_its_details(
-    installed: RunningApp, portal: Portal, code: str, caplog: pytest.LogCaptureFixture
+    deployed: RunningApp, portal: Portal, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     finished = portal.finished(portal.run(code))
-    (run,) = installed.backend.runs.list(code=code)
+    (run,) = deployed.backend.runs.list(code=code)
     expected = f"an unexpected error in the app. Its operator finds it under run {run.id}."
     assert values(finished) == {"error": expected}
-    shown = installed.backend.runs.get(run.id)
+    shown = deployed.backend.runs.get(run.id)
     assert shown
     assert shown.trace
     assert "Traceback" in shown.trace
@@ -99,19 +99,19 @@ def test_an_unexpected_error_is_told_without_its_details(
     assert "a secret detail" not in caplog.text
 
 
-def test_an_activity_that_ends_its_thread_ends_no_worker(installed: RunningApp, portal: Portal) -> None:
+def test_an_activity_that_ends_its_thread_ends_no_worker(deployed: RunningApp, portal: Portal) -> None:
     for each in [portal.run("exit") for _ in range(10)]:
         portal.finished(each)
     assert values(portal.finished(portal.run("tell", {"words": "still here"})))["told"].startswith("still here")
 
 
 @pytest.mark.parametrize("words", ["nan", "surrogate"])
-def test_results_that_no_json_can_say_fail_the_run(installed: RunningApp, portal: Portal, words: str) -> None:
+def test_results_that_no_json_can_say_fail_the_run(deployed: RunningApp, portal: Portal, words: str) -> None:
     finished = portal.finished(portal.run("unsayable", {"words": words}))
     assert "an unexpected error in the app" in finished["log"][-1]["message"]
 
 
-def test_values_that_do_not_fit_are_all_named(installed: RunningApp, portal: Portal) -> None:
+def test_values_that_do_not_fit_are_all_named(deployed: RunningApp, portal: Portal) -> None:
     finished = portal.finished(portal.run("every_type", {"number": "many", "choice": "c", "day": "soon"}))
     assert finished["log"][-1]["message"] == (
         "The step has failed: day: 'soon' is no date that is known here; number: 'many' is no whole number;"
@@ -119,9 +119,9 @@ def test_values_that_do_not_fit_are_all_named(installed: RunningApp, portal: Por
     )
 
 
-def test_a_code_that_the_app_does_not_have_is_told(installed: RunningApp, portal: Portal) -> None:
+def test_a_code_that_the_app_does_not_have_is_told(deployed: RunningApp, portal: Portal) -> None:
     token = portal.ask("token")["access_token"]
-    added = {"CODE": "gone", "NAME": "Gone", "HANDLER": f"{installed.url}/activities/gone", "USE_SUBSCRIPTION": "Y"}
+    added = {"CODE": "gone", "NAME": "Gone", "HANDLER": f"{deployed.url}/activities/gone", "USE_SUBSCRIPTION": "Y"}
     assert requests.post(f"{portal.url}/rest/bizproc.activity.add", json=added | {"auth": token}, timeout=9).ok
     finished = portal.finished(portal.run("gone"))
     assert finished["delivery"][0]["status"] == 200
@@ -130,18 +130,18 @@ def test_a_code_that_the_app_does_not_have_is_told(installed: RunningApp, portal
     eventually(lambda: len(portal.log("/rest/batch")) >= 3)
 
 
-def test_nobody_waits(installed: RunningApp, portal: Portal) -> None:
+def test_nobody_waits(deployed: RunningApp, portal: Portal) -> None:
     """No answer is sent. A failure goes to the process's log, if the process is still there."""
     portal.run("silent", {"words": "hush"}, wait=False)
     portal.run("silent", {"words": "fail"}, wait=False)
-    eventually(lambda: len(installed.backend.runs.list(code="silent", state="closed")) == 2)
+    eventually(lambda: len(deployed.backend.runs.list(code="silent", state="closed")) == 2)
     assert not portal.log("bizproc.event.send")
     (logged,) = portal.log("bizproc.activity.log")
     assert json.loads(logged["request"]["raw"])["LOG_MESSAGE"] == "The step has failed: silently"
-    assert {run.error for run in installed.backend.runs.list(code="silent")} == {"silently", None}
+    assert {run.error for run in deployed.backend.runs.list(code="silent")} == {"silently", None}
 
 
-def test_a_repeated_callback_runs_once(installed: RunningApp, portal: Portal) -> None:
+def test_a_repeated_callback_runs_once(deployed: RunningApp, portal: Portal) -> None:
     portal.ask("faults", queue={"repeat": 1})
     behaviours.CALLS.clear()
     process = portal.run("tell", {"words": "once"})
@@ -149,13 +149,13 @@ def test_a_repeated_callback_runs_once(installed: RunningApp, portal: Portal) ->
     eventually(lambda: len(portal.log("/activities/tell")) == 2)
     assert {entry["status"] for entry in portal.log("/activities/tell")} == {200}
     assert behaviours.CALLS == ["once"]
-    assert len(installed.backend.runs.list()) == 1
+    assert len(deployed.backend.runs.list()) == 1
 
 
 def test_a_counter_counts_per_portal_and_files_can_be_loaded(
-    installed: RunningApp, portal: Portal, other_portal: Portal
+    deployed: RunningApp, portal: Portal, other_portal: Portal
 ) -> None:
-    other_portal.ask("install", app_url=installed.url)
+    other_portal.ask("install", app_url=deployed.url)
     eventually(lambda: "count" in other_portal.stored())
     results = [values(each.finished(each.run("count", {"words": "x"}))) for each in (portal, portal, other_portal)]
     assert [each["number"] for each in results] == [1, 2, 1]
@@ -164,7 +164,7 @@ def test_a_counter_counts_per_portal_and_files_can_be_loaded(
     assert requests.get(results[1]["link"][:-1], timeout=9).status_code == 404
 
 
-def test_an_answer_is_repeated_until_the_portal_takes_it(installed: RunningApp, portal: Portal) -> None:
+def test_an_answer_is_repeated_until_the_portal_takes_it(deployed: RunningApp, portal: Portal) -> None:
     portal.ask("faults", rest={"bizproc.event.send": {"error": "INTERNAL_SERVER_ERROR", "status": 500, "times": 2}})
     behaviours.CALLS.clear()
     finished = portal.finished(portal.run("tell", {"words": "again"}))
@@ -173,23 +173,21 @@ def test_an_answer_is_repeated_until_the_portal_takes_it(installed: RunningApp, 
     assert len(portal.log("bizproc.event.send")) == 3
 
 
-def test_an_answer_that_the_portal_refuses_is_not_repeated(installed: RunningApp, portal: Portal) -> None:
+def test_an_answer_that_the_portal_refuses_is_not_repeated(deployed: RunningApp, portal: Portal) -> None:
     form = _form_of(portal, portal.run("tell", {"words": "first"}))
     forged = form.replace("event_token=", "event_token=x")
-    assert requests.post(f"{installed.url}/activities/tell", data=forged, headers=FORM, timeout=9).status_code == 200
-    run = eventually(
-        lambda: next((r for r in installed.backend.runs.list(state="failed") if r.state == "closed"), None)
-    )
+    assert requests.post(f"{deployed.url}/activities/tell", data=forged, headers=FORM, timeout=9).status_code == 200
+    run = eventually(lambda: next((r for r in deployed.backend.runs.list(state="failed") if r.state == "closed"), None))
     assert run.state == "closed"
     assert run.error is not None
     assert run.error.startswith("The portal refused the answer: ACCESS_DENIED")
 
 
-def test_expired_tokens_are_renewed_once(installed: RunningApp, portal: Portal) -> None:
+def test_expired_tokens_are_renewed_once(deployed: RunningApp, portal: Portal) -> None:
     """A run that is worked on late has a stale token in its callback and a stale one stored."""
     behaviours.RELEASED.clear()
     processes = [portal.run("held", {"words": str(number)}) for number in range(4)]
-    eventually(lambda: len(installed.backend.runs.list(state="running")) == 4)
+    eventually(lambda: len(deployed.backend.runs.list(state="running")) == 4)
     portal.ask("expire-tokens")
     behaviours.RELEASED.set()
     assert [values(portal.finished(each))["told"] for each in processes] == ["0", "1", "2", "3"]
@@ -228,16 +226,14 @@ def test_runs_are_found_again_after_a_restart(settings: Settings, portal: Portal
     assert answered == [str(number) for number in range(running + 3)]
 
 
-def test_a_malformed_callback_of_a_proven_sender_is_kept_and_told(installed: RunningApp, portal: Portal) -> None:
+def test_a_malformed_callback_of_a_proven_sender_is_kept_and_told(deployed: RunningApp, portal: Portal) -> None:
     process = portal.run("held", {"words": "x"})
     behaviours.RELEASED.set()
     form = _form_of(portal, process)
     without = "&".join(field for field in form.split("&") if not field.startswith("document_"))
     changed = without.replace("event_token=", "event_token=other", 1)
-    assert requests.post(f"{installed.url}/activities/held", data=changed, headers=FORM, timeout=9).status_code == 200
-    run = eventually(
-        lambda: next((r for r in installed.backend.runs.list(state="failed") if r.state == "closed"), None)
-    )
+    assert requests.post(f"{deployed.url}/activities/held", data=changed, headers=FORM, timeout=9).status_code == 200
+    run = eventually(lambda: next((r for r in deployed.backend.runs.list(state="failed") if r.state == "closed"), None))
     sent = [json.loads(entry["request"]["raw"]) for entry in portal.log("bizproc.event.send")]
     assert run.state == "closed"
     assert sent[-1]["LOG_MESSAGE"] == (
@@ -246,18 +242,18 @@ def test_a_malformed_callback_of_a_proven_sender_is_kept_and_told(installed: Run
     assert sent[-1]["EVENT_TOKEN"].startswith("other")
 
 
-def test_documents_are_what_processes_run_on(installed: RunningApp, portal: Portal) -> None:
+def test_documents_are_what_processes_run_on(deployed: RunningApp, portal: Portal) -> None:
     finished = portal.finished(
         portal.run("tell", {"words": "w"}, document_type=["lists", "BizprocDocument", "iblock_3"])
     )
     assert ".lists.BizprocDocument.iblock_3 " in values(finished)["told"]
 
 
-def test_a_step_that_ran_out_of_time_ignores_the_late_answer(installed: RunningApp, portal: Portal) -> None:
+def test_a_step_that_ran_out_of_time_ignores_the_late_answer(deployed: RunningApp, portal: Portal) -> None:
     behaviours.RELEASED.clear()
     process = portal.run("held", {"words": "late"}, timeout=0.2)
     assert portal.finished(process)["is_timeout"] == 1
     behaviours.RELEASED.set()
-    eventually(lambda: installed.backend.runs.list(state="closed"))
+    eventually(lambda: deployed.backend.runs.list(state="closed"))
     eventually(lambda: len(portal.log("bizproc.event.send")) == 1)
     assert values(portal.process(process)) == {}

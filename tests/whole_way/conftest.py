@@ -1,0 +1,90 @@
+"""The two ways to run the app: embedded on SQLite, and scaled out over PostgreSQL and Redis with two workers."""
+
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import redis
+from flask import Flask
+
+from bizproc.settings import Settings
+from bizproc.storage.tables import DataKeyRow, Table
+from devportal.server import RunningPortal
+from tests import canaries
+from tests.across_processes import FOLDER
+from tests.conftest import Portal, RunningApp, app_of_shelf, install, postgresql, serving
+from tests.whole_way.test_processes import process
+
+WORKERS = 2
+
+
+@pytest.fixture(scope="session")
+def scaled_out(
+    running_portal: RunningPortal, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunningApp, Flask, list[Path]]]:
+    """The app without a worker of its own, and the logs of the two that work for it."""
+    folder = tmp_path_factory.mktemp("scaled-out")
+    made: list[Flask] = []
+
+    def make(settings: Settings) -> Flask:
+        made.append(app_of_shelf(settings))
+        return made[0]
+
+    with ExitStack() as running:
+        settings = Settings(
+            client_id=running_portal.ready["client_id"],
+            client_secret=running_portal.ready["client_secret"],
+            app_url="http://127.0.0.1:1",
+            secret_keys=(secrets.token_urlsafe(32),),
+            database_url=running.enter_context(postgresql()),
+            queue_url=redis_url,
+            files_url=(folder / "files").as_uri(),
+            rest_log_folder=str(folder / "rest-log"),
+            spool_folder=folder / "spool",
+            oauth_url=running_portal.ready["oauth_url"],
+        )
+        app = running.enter_context(serving(settings, make))
+        environment = {
+            "B24_CLIENT_ID": settings.client_id,
+            "B24_CLIENT_SECRET": settings.client_secret,
+            "B24_APP_URL": app.url,
+            "B24_SECRET_KEY": settings.secret_keys[0],
+            "B24_OAUTH_URL": settings.oauth_url,
+            "DATABASE_URL": settings.database_url,
+            "QUEUE_URL": settings.queue_url,
+            "FILES_URL": settings.files_url,
+            "REST_LOG_FOLDER": settings.rest_log_folder,
+            "SPOOL_FOLDER": str(settings.spool_folder),
+            "SHELF_FOLDER": str(FOLDER),
+        }
+        logs = [folder / f"worker-{number}.log" for number in range(WORKERS)]
+        for log in logs:
+            command = (sys.executable, "-m", "tests.whole_way.worker")
+            stderr = running.enter_context(log.open("wb"))
+            running.enter_context(process(*command, environment=environment, stderr=stderr))
+        yield app, made[0], logs
+
+
+@pytest.fixture(params=["embedded", pytest.param("scaled out", marks=pytest.mark.xdist_group("scaled out"))])
+def deployed(request: pytest.FixtureRequest, portal: Portal) -> Iterator[RunningApp]:
+    """The app, installed in the portal, its activities registered."""
+    if request.param == "embedded":
+        app = request.getfixturevalue("app")
+        install(app, portal)
+        yield app
+        return
+    app, flask, logs = request.getfixturevalue("scaled_out")
+    with canaries.watched(flask, app.backend.settings):
+        install(app, portal)
+        yield app
+        canaries.look_through(app.backend.settings, {log.name: log.read_bytes() for log in logs})
+    with app.backend.database.writing() as session:
+        for table in reversed(Table.metadata.sorted_tables):
+            if table is not DataKeyRow.__table__:
+                session.execute(table.delete())
+    with redis.Redis.from_url(app.backend.settings.queue_url) as server:
+        # The next test's portal has not been called yet.
+        server.delete(*server.keys(f"LIMITS:*{portal.ready['domain']}*"), "")
