@@ -5,6 +5,7 @@ import click
 from bizproc.backend import Backend
 from bizproc.portal.connections import hostname
 from bizproc.portal.installations import Installation
+from bizproc.runs.decoding import slashes_of
 from bizproc.storage.reencryption import Reencrypted
 from commands import Group, backend
 from commands.tables import show as table
@@ -55,6 +56,7 @@ def show(domain: str) -> None:
             "Edition": installation.edition,
             "Status": _status(installation),
             "Scope": installation.scope,
+            "Dates with slashes": _slashes(installation),
             "Activities": _activities(installation, app.registrations.refusals().get(installation.id, 0)),
         }
     )
@@ -130,6 +132,12 @@ def _installed(app: Backend, domain: str) -> Installation:
     if installation is None:
         raise click.ClickException(f"The app is not installed in {domain}. 'flask portals list' tells where it is.")
     return installation
+
+
+def _slashes(installation: Installation) -> str:
+    if installation.slashed_dates:
+        return f"{installation.slashed_dates}, as a callback has told"
+    return f"{slashes_of(installation.language)}, by its language; no callback has told yet"
 
 
 def _status(installation: Installation) -> str:

@@ -22,7 +22,7 @@ from bizproc.secrets import Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.group_commit import GroupCommit
-from bizproc.storage.tables import CounterRow, HistoryRow, InstallationRow, RegistrationRow, RunRow, now
+from bizproc.storage.tables import CounterRow, HistoryRow, InstallationRow, RegistrationRow, RunRow, Slashes, now
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class Installation:
     status: str
     scope: str
     language: str
+    slashed_dates: Slashes | None
     app_host: str
     confirmed_host: str | None
     user_id: int
@@ -365,6 +366,15 @@ class Installations:
                 update(InstallationRow).where(InstallationRow.id == installation.id).values(confirmed_host=host)
             )
 
+    def dates_seen(self, installation: Installation, slashed_dates: Slashes) -> None:
+        """A callback has told what slashes in a date mean there. No method of a portal does, and its administrator can
+        change it."""
+        with self._database.writing() as session:
+            session.execute(
+                update(InstallationRow).where(InstallationRow.id == installation.id).values(slashed_dates=slashed_dates)
+            )
+        logger.info("%s: dates with slashes are %s there", installation.domain, slashed_dates)
+
     def want_registration(self, installation: Installation) -> None:
         """Have the activities registered (again), as soon as a worker comes to it."""
         with self._database.writing() as session:
@@ -382,7 +392,7 @@ class Installations:
             row.uninstalled_at = now()
             row.access_token = row.refresh_token = row.token_expires_at = row.application_token_hash = None
             row.person_needed_since = row.person_needed_why = None
-            row.register_due_at = row.register_error = None
+            row.register_due_at = row.register_error = row.slashed_dates = None
             self._note(session, row, "uninstalled", detail="data erased" if clean else None)
             session.execute(delete(RegistrationRow).where(RegistrationRow.installation_id == row.id))
             of_portal = RunRow.installation_id == row.id

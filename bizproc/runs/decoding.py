@@ -11,13 +11,14 @@ from bizproc.definition.properties import Property, python_type
 from bizproc.definition.values import User
 from bizproc.errors import BizprocError
 from bizproc.php import PhpArray, PhpValue
+from bizproc.storage.tables import Slashes
 
 Input = TypeVar("Input", bound=Properties)
 
 DATE_FORMATS = ("%d.%m.%Y", "%Y-%m-%d", "%Y/%m/%d")
-MONTH_FIRST, DAY_FIRST = "%m/%d/%Y", "%d/%m/%Y"
+SLASHES: dict[Slashes, str] = {"m/d/Y": "%m/%d/%Y", "d/m/Y": "%d/%m/%Y"}
 MONTH_FIRST_LANGUAGES = frozenset(("en",))
-"""Which of both a portal means by slashes shows in its language alone: English portals are made with m/d/Y."""
+"""English portals are made with m/d/Y."""
 SHOWN_CHARACTERS = 60
 TIME_FORMATS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 
@@ -26,19 +27,42 @@ class UnusableValues(BizprocError):
     """Properties whose values do not fit the definition; the text names each."""
 
 
-def decode(properties: type[Input], given: PhpArray, language: str = "en") -> Input:
-    """The step's values as the activity's own class. ``language``: the portal's.
+def slashes_of(language: str) -> Slashes:
+    """The likelier of both in a portal of this language."""
+    return "m/d/Y" if language in MONTH_FIRST_LANGUAGES else "d/m/Y"
+
+
+def slashes_seen(properties: type[Properties], given: PhpArray) -> Slashes | None:
+    """What slashes mean in the portal that wrote these values: a day after the 12th tells. None where no date tells,
+    or two contradict each other."""
+    by_name = _by_name(given)
+    dates = [each for each in properties.__properties__.values() if python_type(each.type) in (dt.date, dt.datetime)]
+    texts = [text for each in dates for text in _texts(each, by_name.get(each.key.lower()))]
+    seen = {only for text in texts if (only := _only_reading(text)) is not None}
+    return seen.pop() if len(seen) == 1 else None
+
+
+def _only_reading(text: str) -> Slashes | None:
+    parts = re.match(r"\s*(\d\d?)/(\d\d?)/\d{4}(?!\d)", text, re.ASCII)
+    first, second = (int(parts[1]), int(parts[2])) if parts else (0, 0)
+    if 1 <= first <= 12 < second <= 31:
+        return "m/d/Y"
+    return "d/m/Y" if 1 <= second <= 12 < first <= 31 else None
+
+
+def decode(properties: type[Input], given: PhpArray, slashes: Slashes = "m/d/Y") -> Input:
+    """The step's values as the activity's own class. ``slashes``: how to read a date that can be read in both ways.
 
     A value that is missing or empty is the default, else None; a portal matches names without regard to case.
     Raises UnusableValues with every property that does not fit.
     """
-    by_name = {str(name).lower(): value for name, value in given.items()}
+    by_name = _by_name(given)
     values: dict[str, Any] = {}
     faults: list[str] = []
     for name, property_ in properties.__properties__.items():
         texts = _texts(property_, by_name.get(property_.key.lower()))
         try:
-            values[name] = _value(property_, texts, language)
+            values[name] = _value(property_, texts, slashes)
         except ValueError as error:
             faults.append(f"{property_.key}: {error}")
     if faults:
@@ -46,7 +70,11 @@ def decode(properties: type[Input], given: PhpArray, language: str = "en") -> In
     return properties(**values)
 
 
-def _value(property_: Property, texts: Sequence[str], language: str) -> Any:
+def _by_name(given: PhpArray) -> dict[str, PhpValue]:
+    return {str(name).lower(): value for name, value in given.items()}
+
+
+def _value(property_: Property, texts: Sequence[str], slashes: Slashes) -> Any:
     if not texts:
         if property_.default is not None:
             return list(property_.default) if property_.multiple else property_.default
@@ -54,8 +82,8 @@ def _value(property_: Property, texts: Sequence[str], language: str) -> Any:
             raise ValueError("is required, but empty")
         return [] if property_.multiple else None
     if property_.multiple:
-        return [_decoded(property_, each, language) for each in texts]
-    return _decoded(property_, texts[0], language)
+        return [_decoded(property_, each, slashes) for each in texts]
+    return _decoded(property_, texts[0], slashes)
 
 
 def _texts(property_: Property, value: PhpValue) -> list[str]:
@@ -71,7 +99,7 @@ def _texts(property_: Property, value: PhpValue) -> list[str]:
     return [text] if text.strip() else []
 
 
-def _decoded(property_: Property, text: str, language: str) -> Any:
+def _decoded(property_: Property, text: str, slashes: Slashes) -> Any:
     wanted = python_type(property_.type)
     if property_.type == "select" and text not in property_.options:
         raise ValueError(f"{_cut(text)} is no option; options are {', '.join(property_.options)}")
@@ -82,9 +110,9 @@ def _decoded(property_: Property, text: str, language: str) -> Any:
     if wanted is float:
         return _double(text)
     if wanted is dt.datetime:
-        return _datetime(text, language)
+        return _datetime(text, slashes)
     if wanted is dt.date:
-        return _datetime(text, language).date()
+        return _datetime(text, slashes).date()
     if wanted is dt.time:
         return _time(text)
     return User(text) if wanted is User else text
@@ -118,14 +146,14 @@ def _double(text: str) -> float:
     return float(digits)
 
 
-def _datetime(text: str, language: str) -> dt.datetime:
+def _datetime(text: str, slashes: Slashes) -> dt.datetime:
     """Portals write dates in their own format, and the moment without a zone; now and then the seconds between it and
     UTC follow in brackets. Without them it is taken for UTC: nobody tells the user's zone."""
     moment, _, offset = text.strip().partition(" [")
     zone: dt.tzinfo = dt.UTC
     if re.fullmatch(r"[+-]?\d{1,5}\]", offset):
         zone = dt.timezone(dt.timedelta(seconds=int(offset[:-1])))
-    dates = (*DATE_FORMATS, MONTH_FIRST if language in MONTH_FIRST_LANGUAGES else DAY_FIRST)
+    dates = (*DATE_FORMATS, SLASHES[_only_reading(moment) or slashes])
     formats = [f"{date}{time}" for date in dates for time in ("", *(f" {each}" for each in TIME_FORMATS))]
     for each in formats:
         try:

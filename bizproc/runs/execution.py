@@ -21,13 +21,13 @@ from bizproc.runs import callback
 from bizproc.runs.answering import Answer, Answering, must_be_told, place
 from bizproc.runs.callback import Callback, MalformedCallback
 from bizproc.runs.completion import Completion
-from bizproc.runs.decoding import UnusableValues, decode
+from bizproc.runs.decoding import UnusableValues, decode, slashes_of, slashes_seen
 from bizproc.runs.encoding import encode
 from bizproc.runs.pauses import growing
 from bizproc.runs.run_context import RunContext
 from bizproc.runs.runs import TIME_RAN_OUT, Claim, Outcome, Runs
 from bizproc.runs.turns import Turns
-from bizproc.storage.tables import now
+from bizproc.storage.tables import Slashes, now
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ class Execution:
         if seconds <= 0:
             return self._failed(TIME_RAN_OUT, activity)
         try:
-            given = decode(activity.properties, called.properties, installation.language)
+            given = decode(activity.properties, called.properties, self._slashes(installation, activity, called))
             context = RunContext(
                 claim,
                 called,
@@ -242,6 +242,12 @@ class Execution:
             why = UNEXPECTED.shown_in(installation.language).format(run=claim.run_id)
             trace = "".join(traceback.format_exception(error))
             return self._again(claim, activity, growing(claim.attempts), why, trace)
+
+    def _slashes(self, installation: Installation, activity: AnyActivity, called: Callback) -> Slashes:
+        seen = slashes_seen(activity.properties, called.properties)
+        if seen and seen != installation.slashed_dates:
+            self._installations.dates_seen(installation, seen)
+        return seen or installation.slashed_dates or slashes_of(installation.language)
 
     def _called(self, activity: AnyActivity, given: Any, context: RunContext, seconds: float) -> Any:
         """What the function returns, called in a thread of its own: nobody can end one that hangs.

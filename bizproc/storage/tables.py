@@ -1,7 +1,7 @@
 """The tables. Migrations lie beside; a test holds that both agree."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Id = BigInteger().with_variant(Integer, "sqlite")
+
+Slashes = Literal["m/d/Y", "d/m/Y"]
+"""What slashes in a portal's dates mean, in PHP's letters."""
 
 
 def now() -> dt.datetime:
@@ -62,6 +65,7 @@ class InstallationRow(Table):
     refresh_until, refresh_claim: the same for who renews the tokens
     person_needed_since: when the tokens were found to be worth nothing, so that a person has to open the app; null
         while they work. person_needed_why: what the OAuth server said
+    slashed_dates: as the last date has told that can be read in one way only; null before
     register_due_at: when the activities are to be registered (again), null when that is done
     """
 
@@ -76,6 +80,7 @@ class InstallationRow(Table):
     status: Mapped[str] = mapped_column(String(8))
     scope: Mapped[str] = mapped_column(Text)
     language: Mapped[str] = mapped_column(String(8))
+    slashed_dates: Mapped[Slashes | None] = mapped_column(String(8))
     app_host: Mapped[str] = mapped_column(String(255))
     confirmed_host: Mapped[str | None] = mapped_column(String(255))
     user_id: Mapped[int] = mapped_column(BigInteger)

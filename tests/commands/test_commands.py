@@ -137,6 +137,7 @@ def test_portals_and_runs_are_listed(environment: dict[str, str], portal: Portal
     (_, row) = flask_process("portals", "list", environment=environment).stdout.splitlines()
     shown = flask("portals", "show", portal.description["domain"], environment=environment).stdout
     assert portal.description["client_endpoint"] in shown
+    assert re.search(r"Dates with slashes +m/d/Y, by its language", shown), shown
     assert re.search(r"installed +127\.0\.0\.1:\d+ +1", shown), shown
     assert row.split()[:5] == [portal.description["domain"], portal.description["member_id"], "box", "L", "en"]
     assert row.endswith("registered")

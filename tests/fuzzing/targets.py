@@ -30,7 +30,7 @@ from bizproc.portal.proof import Proof, prove
 from bizproc.portal.visitor import Visitor
 from bizproc.registration.applying import listed
 from bizproc.runs import callback
-from bizproc.runs.decoding import UnusableValues, decode
+from bizproc.runs.decoding import UnusableValues, decode, slashes_of, slashes_seen
 from bizproc.runs.encoding import encode
 from bizproc.settings import Settings
 from bizproc.storage.tables import InstallationRow, RunRow
@@ -92,7 +92,7 @@ def callbacks(data: bytes) -> None:
 
 
 def decoding(data: bytes) -> None:
-    """The values of a step: a line for each property of every type, the first for the language."""
+    """The values of a step: a line for each property of every type, the first for the portal's language."""
     language, *lines = data.decode("utf-8", "replace").split("\n")
     names = list(Input.__properties__)
     values: php.PhpArray = dict(zip(names, lines, strict=False))
@@ -101,7 +101,7 @@ def decoding(data: bytes) -> None:
         values["numbers"] = values["days"] = dict(numbers)
     for name, value in values.items():
         try:
-            given = decode(Input, {name: value}, language)
+            given = decode(Input, {name: value}, slashes_seen(Input, values) or slashes_of(language))
         except UnusableValues:
             continue
         back = {f"{key}_back": getattr(given, key) for key in names if f"{key}_back" in Output.__properties__}

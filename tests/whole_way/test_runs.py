@@ -67,6 +67,27 @@ def test_every_type_there_and_back(deployed: RunningApp, portal: Portal) -> None
     assert not [taken for taken in back.values() if taken["fault"]]
 
 
+def test_what_slashes_in_dates_mean_is_learned_from_callbacks(
+    deployed: RunningApp, portal: Portal, other_portal: Portal
+) -> None:
+    other_portal.ask("install", app_url=deployed.url)
+    eventually(lambda: "every_type" in other_portal.stored())
+
+    def read(day: str, where: Portal = portal) -> object:
+        """The first of May or the fifth of January: what a portal got back for a day, as day.month.year."""
+        return values(where.finished(where.run("every_type", {"day": day})))["day_back"]
+
+    assert read("05/01/2026") == "01.05.2026", "by the portal's language"
+    assert read("25/01/2026") == "25.01.2026"
+    assert read("05/01/2026") == "05.01.2026", "as the portal has told"
+    assert read("05/01/2026", other_portal) == "01.05.2026", "each portal for itself"
+    found = deployed.backend.installations.of_domain(portal.description["domain"])
+    assert found
+    assert found.slashed_dates == "d/m/Y"
+    assert read("01/25/2026") == "25.01.2026"
+    assert read("05/01/2026") == "01.05.2026", "its administrator has changed it"
+
+
 def test_nothing_given_is_nothing_returned(deployed: RunningApp, portal: Portal) -> None:
     assert values(portal.finished(portal.run("every_type", {}))) == {
         "numbers_back": [],

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bizproc import Properties, User, boolean, integer, select, string
-from bizproc.runs.decoding import UnusableValues, decode
+from bizproc.runs.decoding import UnusableValues, decode, slashes_of, slashes_seen
 from tests.shelf.every_type import Input
 
 UTC = dt.UTC
@@ -47,6 +47,7 @@ def decoded(name: str, value: Any) -> Any:
         ("day", "31.12.2026", dt.date(2026, 12, 31)),
         ("day", "2026-12-31", dt.date(2026, 12, 31)),
         ("day", "12/31/2026", dt.date(2026, 12, 31)),
+        ("day", "31/12/2026", dt.date(2026, 12, 31)),
         ("day", "2026/12/31", dt.date(2026, 12, 31)),
         ("day", "31.12.2026 10:00:00", dt.date(2026, 12, 31)),
         ("moment", "31.12.2026 10:00:05", dt.datetime(2026, 12, 31, 10, 0, 5, tzinfo=UTC)),
@@ -86,7 +87,7 @@ def test_values(name: str, value: Any, expected: Any) -> None:
         ("amount", "a lot", "'a lot' is no number"),
         ("amount", "inf", "'inf' is no number"),
         ("amount", "1e999", "'1e999' is no number"),
-        ("day", "25/06/2026", "'25/06/2026' is no date"),
+        ("day", "25/13/2026", "'25/13/2026' is no date"),
         ("day", "32.12.2026", "'32.12.2026' is no date"),
         ("moment", "now", "'now' is no date"),
         ("hour", "25:00", "'25:00' is no time of day"),
@@ -102,10 +103,33 @@ def test_values_that_do_not_fit(name: str, value: Any, words: str) -> None:
     assert words in str(raised.value)
 
 
-def test_slashes_are_read_as_the_portals_language_has_them() -> None:
-    form = {"day": "05/06/2026"}
-    assert decode(Input, form, "en").day == dt.date(2026, 5, 6)
-    assert decode(Input, form, "fr").day == dt.date(2026, 6, 5)
+def test_slashes_are_read_as_the_portal_means_them() -> None:
+    form = {"day": "05/06/2026", "moment": "05/06/2026 01:00:05 pm"}
+    month_first, day_first = decode(Input, form, slashes_of("en")), decode(Input, form, slashes_of("fr"))
+    assert (month_first.day, day_first.day) == (dt.date(2026, 5, 6), dt.date(2026, 6, 5))
+    assert month_first.moment == dt.datetime(2026, 5, 6, 13, 0, 5, tzinfo=UTC)
+    assert day_first.moment == dt.datetime(2026, 6, 5, 13, 0, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("form", "seen"),
+    [
+        ({"day": "25/06/2026"}, "d/m/Y"),
+        ({"DAY": "06/25/2026"}, "m/d/Y"),
+        ({"moment": "06/25/2026 11:00:00 am"}, "m/d/Y"),
+        ({"moment": "13/1/2026 9:00"}, "d/m/Y"),
+        ({"day": "05/06/2026", "days": {0: "06/05/2026", 1: "31/05/2026"}}, "d/m/Y"),
+        ({"day": "05/06/2026"}, None),
+        ({"day": "25/06/2026", "moment": "06/25/2026 10:00"}, None),
+        ({"day": "25.06.2026", "moment": "2026/06/25"}, None),
+        ({"day": "25/13/2026"}, None),
+        ({"day": "00/25/2026"}, None),
+        ({"day": "25/06/26"}, None),
+        ({"line": "25/06/2026"}, None),
+    ],
+)
+def test_a_date_that_can_be_read_in_one_way_tells_what_slashes_mean(form: dict[Any, Any], seen: str | None) -> None:
+    assert slashes_seen(Input, form) == seen
 
 
 def test_a_long_value_is_cut_in_the_message() -> None:
