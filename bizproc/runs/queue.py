@@ -24,6 +24,11 @@ CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 2
 """More than the second for which Huey waits for a message at a time."""
 
+AGAIN_SECONDS = 1
+MOST_WAITING = 10_000
+
+Task = Callable[[int], object]
+
 
 class Worker(Protocol):
     """What is done with messages, and from time to time."""
@@ -54,6 +59,64 @@ class _ProcessConsumer(Consumer):  # type: ignore[misc] # huey has no types
         self._signal_actions = dict.fromkeys((signal.SIGINT, signal.SIGTERM), (stops, gracefully))
 
 
+class _Sending:
+    """Sends to a server that may be away, in a thread of its own, so that nobody waits for it.
+
+    An id that waits already is not added again. If too many wait, or the process ends, the rest is the sweep's to hand
+    over.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[Task, int], None] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def put(self, task: Task, id_: int) -> None:
+        with self._changed:
+            if len(self._waiting) >= MOST_WAITING:
+                return
+            self._waiting[task, id_] = None
+            if self._thread is None and not self._stopping:
+                # Not before, since threads do not survive a server's fork.
+                self._thread = threading.Thread(target=self._send_on, name="send", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Send what waits, unless the server is away."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(CONNECT_SECONDS + ANSWER_SECONDS)
+
+    def _send_on(self) -> None:
+        away = False
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopping)
+                if not self._waiting:
+                    return
+                task, id_ = next(iter(self._waiting))
+                # Before it is sent: who puts it again meanwhile may have more to be done.
+                del self._waiting[task, id_]
+            try:
+                task(id_)
+            except RedisError as error:
+                if not away:
+                    logger.warning("the queue cannot be reached: %s", type(error).__name__)
+                away = True
+                with self._changed:
+                    self._waiting[task, id_] = None
+                    if self._changed.wait_for(lambda: self._stopping, AGAIN_SECONDS):
+                        return
+            else:
+                if away:
+                    logger.info("the queue answers again")
+                away = False
+
+
 class Queue:
     """Hands ids to workers.
 
@@ -68,6 +131,7 @@ class Queue:
         else:
             pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
             self._huey = RedisHuey(name, connection_pool=pool, results=False)
+        self._sending = _Sending()
         self._worker: Worker | None = None
         self._consumer: Any = None
         self._stopped = False
@@ -78,22 +142,20 @@ class Queue:
     def serve(self, worker: Worker) -> None:
         self._worker = worker
 
-    def send_run(self, run_id: int) -> bool:
-        """False when the queue cannot be reached; nothing is lost then, since the sweep hands over what is stored."""
-        return self._send(self._run, run_id)
+    def send_run(self, run_id: int) -> None:
+        """Returns at once, also when the queue cannot be reached."""
+        self._send(self._run, run_id)
 
-    def send_register(self, installation_id: int) -> bool:
+    def send_register(self, installation_id: int) -> None:
         """As ``send_run``."""
-        return self._send(self._register, installation_id)
+        self._send(self._register, installation_id)
 
-    def _send(self, task: Callable[[int], Any], id_: int) -> bool:
-        self.start()
-        try:
+    def _send(self, task: Task, id_: int) -> None:
+        if self._embedded:
+            self.start()
             task(id_)
-        except RedisError as error:
-            logger.warning("the queue cannot be reached: %s", type(error).__name__)
-            return False
-        return True
+        else:
+            self._sending.put(task, id_)
 
     def start(self) -> None:
         """Embedded: work in threads of this process from now on, if that has not begun. Called after a server's fork,
@@ -106,7 +168,8 @@ class Queue:
             self._consumer.start()
 
     def stop(self) -> None:
-        """Embedded: finish what is being worked on, and take no more."""
+        """Embedded: finish what is being worked on, and take no more. Otherwise: send what is to be sent."""
+        self._sending.stop()
         with self._lock:
             self._stopped = True
             consumer, self._consumer = self._consumer, None
@@ -132,6 +195,7 @@ class Queue:
             self._consumer_of(_ProcessConsumer).run()
         finally:
             self._worker.stop()
+            self._sending.stop()
 
     def _consumer_of(self, consumer: type[Any]) -> Any:
         # The defaults poll an empty queue only every 10 s in the end.

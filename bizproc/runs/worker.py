@@ -126,14 +126,12 @@ class AppWorker:
 
     def _sweep(self, *, orphaned: bool) -> None:
         for run_id in self._runs.due(orphaned=orphaned):
-            if not self._queue.send_run(run_id):
-                return  # the queue is away; each further try would only hold up the renewal of leases
+            self._queue.send_run(run_id)
         with self._database.reading() as session:
             due = select(InstallationRow.id).where(InstallationRow.register_due_at <= now())
             installations = list(session.scalars(due))
         for installation_id in installations:
-            if not self._queue.send_register(installation_id):
-                return
+            self._queue.send_register(installation_id)
 
     def _claim_registration(self, installation_id: int) -> dt.datetime | None:
         """Until when it is ours, None when it is not due or another's."""

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -19,7 +20,9 @@ from sqlalchemy import create_engine, event, make_url, text, update
 from werkzeug.serving import make_server
 
 from bizproc.portal import installations
+from bizproc.portal.installations import Installation
 from bizproc.runs import inbox, spool
+from bizproc.runs.queue import ANSWER_SECONDS
 from bizproc.runs.runs import HAND_AGAIN
 from bizproc.settings import Settings
 from bizproc.storage.tables import InstallationRow, RunRow, now
@@ -59,6 +62,11 @@ def call(url: str, fields: dict[str, Any], timeout: float = 30) -> int:
 def call_all(url: str, forms: list[dict[str, Any]], threads: int = 16) -> list[int]:
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda fields: call(url, fields), forms))
+
+
+def install(app: RunningApp, portal: Portal) -> Installation:
+    portal.ask("install", app_url=app.url)
+    return eventually(lambda: app.backend.installations.find(portal.description["member_id"]))
 
 
 def closed(app: RunningApp) -> int:
@@ -268,6 +276,34 @@ def test_a_database_that_says_nothing_any_more_holds_up_one_request_alone(
             proxy.passes.set()
             assert {answer.result() for answer in answers} == {200}
         eventually(lambda: succeeded(app) == 22)
+    proxy.close()
+
+
+@ON_POSTGRESQL
+def test_nobody_waits_for_a_queue_that_is_away(
+    settings: Settings, portal: Portal, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor is anything forgotten: what came meanwhile is sent once the queue answers again."""
+    address = urlsplit(redis_url)
+    proxy = Proxy(address.hostname or "", address.port or 6379)
+    through = address._replace(netloc=f"127.0.0.1:{proxy.port}").geturl()
+    with serving(replace(settings, queue_url=through), app_of_shelf) as app:
+        found = install(app, portal)
+        base = form(portal)
+        assert call(app.url, base) == 200
+        proxy.passes.clear()
+        took = []
+        for number in range(9):
+            began = time.monotonic()
+            assert call(app.url, base | {"event_token": f"{number}"}) == 200
+            took.append(time.monotonic() - began)
+        assert sorted(took)[4] < ANSWER_SECONDS / 4
+        app.backend.register(found)
+        proxy.passes.set()
+        sent = app.backend.queue._huey.storage
+        eventually(lambda: sent.queue_size() >= 11)
+        sent.flush_queue()
+    assert caplog.text.count("the queue cannot be reached") <= 1
     proxy.close()
 
 
