@@ -21,6 +21,7 @@ from bizproc.portal.installations import REMOVED, Installation, Installations
 from bizproc.registration.sending import survives_a_query
 from bizproc.runs.pauses import growing
 from bizproc.runs.runs import Claim, Outcome, Runs
+from bizproc.storage.patience import Patience
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,10 @@ class Answer:
 class Answering:
     """Safe to use from many threads. ``done``: is told of every run whose answer has been dealt with."""
 
-    def __init__(self, runs: Runs, installations: Installations, done: Callable[[int], None]) -> None:
+    def __init__(
+        self, runs: Runs, installations: Installations, patience: Patience, done: Callable[[int], None]
+    ) -> None:
+        self._patience = patience
         self._runs = runs
         self._installations = installations
         self._done = done
@@ -111,10 +115,10 @@ class Answering:
             return taken
 
     def _send(self, answers: Sequence[Answer]) -> None:
-        installation = self._installations.get(answers[0].claim.installation_id)
+        installation = self._patience(lambda: self._installations.get(answers[0].claim.installation_id))
         if installation is None or not installation.active:
             for answer in answers:
-                self._runs.close(answer.claim, error=REMOVED)
+                self._close(answer.claim, REMOVED)
             return
         calls = [(answer, *_call(answer, installation.language)) for answer in answers]
         together: list[tuple[Answer, str, dict[str, Any]]] = []
@@ -136,7 +140,7 @@ class Answering:
             errors = self._with_token(installation, tokens, lambda token: token.batch(commands)).errors
         except PersonNeeded:
             for answer, *_ in calls:
-                self._runs.wait_for_person(answer.claim)
+                self._wait_for_person(answer.claim)
             return
         except Exception as error:  # whatever a portal answers, no run must stay open without a next try
             for answer, *_ in calls:
@@ -150,39 +154,45 @@ class Answering:
             else:
                 code = str(refusal.get("error", "")).upper()
                 self._not_taken(answer, code, f"{code}: {refusal.get('error_description', '')}")
-        self._runs.close_all(taken)
+        self._patience(lambda: self._runs.close_all(taken))
 
     def _send_alone(self, installation: Installation, answer: Answer, method: str, params: dict[str, Any]) -> None:
         try:
             self._with_token(installation, answer.tokens, lambda token: token.call_method(method, params))
         except PersonNeeded:
-            self._runs.wait_for_person(answer.claim)
+            self._wait_for_person(answer.claim)
         except Exception as error:  # as above
             self._not_taken(answer, _code(error), _why(error))
         else:
-            self._runs.close(answer.claim)
+            self._close(answer.claim)
 
     def _with_token(self, installation: Installation, given: Tokens | None, call: Callable[[PortalToken], Any]) -> Any:
         """With the callback's own token, and if the portal does not take that, with the stored one."""
         try:
-            return call(self._installations.token(installation, given))
+            return call(self._patience(lambda: self._installations.token(installation, given)))
         except SdkError as error:
             if given is None or error_code(error) not in TOKEN_REFUSED:
                 raise
-        return call(self._installations.token(installation))
+        return call(self._patience(lambda: self._installations.token(installation)))
 
     def _not_taken(self, answer: Answer, code: str, why: str) -> None:
         claim, failure = answer.claim, answer.outcome.error
         if code == PROCESS_GONE:
-            self._runs.close(claim)
+            self._close(claim)
         elif code == WRONG_EVENT_TOKEN:
-            self._runs.close(claim, error=_joined(failure, f"The portal refused the answer: {why}"))
+            self._close(claim, _joined(failure, f"The portal refused the answer: {why}"))
         elif claim.answer_attempts + 1 >= ATTEMPTS:
-            self._runs.close(claim, error=_joined(failure, f"The portal could not be told, {ATTEMPTS} times: {why}"))
+            self._close(claim, _joined(failure, f"The portal could not be told, {ATTEMPTS} times: {why}"))
         else:
             pause = growing(claim.answer_attempts)
             logger.warning("run %s: not answered, again in %s s: %s", claim.run_id, pause.seconds, why)
-            self._runs.answer_later(claim, pause)
+            self._patience(lambda: self._runs.answer_later(claim, pause))
+
+    def _close(self, claim: Claim, error: str | None = None) -> None:
+        self._patience(lambda: self._runs.close(claim, error=error))
+
+    def _wait_for_person(self, claim: Claim) -> None:
+        self._patience(lambda: self._runs.wait_for_person(claim))
 
 
 def must_be_told(outcome: Outcome, event_token: str, *, waits: bool) -> bool:

@@ -27,6 +27,7 @@ from bizproc.runs.pauses import growing
 from bizproc.runs.run_context import RunContext
 from bizproc.runs.runs import TIME_RAN_OUT, Claim, Outcome, Runs
 from bizproc.runs.turns import Turns
+from bizproc.storage.patience import AWAY, Patience
 from bizproc.storage.tables import Slashes, now
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ class Execution:
         self._completion = completion
         limits = {each.definition.code: each.definition.at_once for each in registry}
         self._turns = Turns(AT_ONCE_PER_PORTAL, {code: limit for code, limit in limits.items() if limit is not None})
-        self._answering = Answering(runs, installations, self._release)
+        self._patience = Patience()
+        self._answering = Answering(runs, installations, self._patience, self._release)
         self._held: dict[int, Claim] = {}
         self._answered_here: set[int] = set()
         self._stuck: set[threading.Thread] = set()
@@ -85,17 +87,17 @@ class Execution:
 
     def work(self, run_id: int) -> None:
         """Bring a run as far as it goes now, and then those that waited for its place. Harmless for a run that is
-        closed, or that another worker has."""
-        turn = self._runs.turn(run_id)
+        closed, or that another worker has. While the database is away, it waits."""
+        try:
+            turn = self._patience(lambda: self._runs.turn(run_id))
+        except AWAY as error:
+            logger.warning("run %s is left for now: %s", run_id, place(error))
+            return
         if turn is None or not self._turns.begin(turn):
             return
-        while turn is not None:
-            try:
-                self._work(turn.run_id)
-            except Exception as error:  # the next one is not to pay for it; the sweep hands this one over again
-                logger.warning("run %s is left for now: %s", turn.run_id, place(error))
-            finally:
-                turn = self._turns.end(turn)
+        self._work(turn.run_id)
+        while (turn := self._turns.end(turn)) is not None:
+            self._work(turn.run_id)
 
     def renew_leases(self) -> None:
         with self._lock:
@@ -116,12 +118,22 @@ class Execution:
             self._stuck = {each for each in self._stuck if each.is_alive()}
             return len(self._stuck)
 
+    def begin_no_more(self) -> None:
+        """Do not wait for a database that is away any more."""
+        self._patience.end()
+
     def stop(self) -> None:
         """Send the answers that are to be sent. No work comes after this."""
         self._answering.stop()
 
     def _work(self, run_id: int) -> None:
-        claim = self._runs.claim(run_id)
+        try:
+            self._work_on(run_id)
+        except Exception as error:  # the next one is not to pay for it; the sweep hands this one over again
+            logger.warning("run %s is left for now: %s", run_id, place(error))
+
+    def _work_on(self, run_id: int) -> None:
+        claim = self._patience(lambda: self._runs.claim(run_id))
         if claim is None:
             return
         with self._lock:
@@ -142,9 +154,9 @@ class Execution:
 
     def _brought_on(self, claim: Claim) -> Answer | None:
         """The answer to send, None when there is none to send now."""
-        installation = self._installations.get(claim.installation_id)
+        installation = self._patience(lambda: self._installations.get(claim.installation_id))
         if installation is None or not installation.active:
-            self._runs.close(claim, error=REMOVED)
+            self._patience(lambda: self._runs.close(claim, error=REMOVED))
             return None
         called: Callback | None = None
         closes_at: dt.datetime | None = None
@@ -156,18 +168,19 @@ class Execution:
         except MalformedCallback as error:
             outcome = claim.outcome or self._failed(str(error))
         except _Again as again:
-            self._runs.try_again(claim, again.pause, again.why, again.trace)
+            pause, why, trace = again.pause, again.why, again.trace
+            self._patience(lambda: self._runs.try_again(claim, pause, why, trace))
             return None
         except PersonNeeded:
-            self._runs.wait_for_person(claim)
+            self._patience(lambda: self._runs.wait_for_person(claim))
             return None
         except PortalUnavailable as error:
             logger.warning("run %s: put off for %s s: %s", claim.run_id, PUT_OFF.seconds, error)
-            self._runs.later(claim, PUT_OFF)
+            self._patience(lambda: self._runs.later(claim, PUT_OFF))
             return None
         except Deferred:
             workflow_id = called.workflow_id if called else ""
-            self._runs.defer(claim, workflow_id=workflow_id, closes_at=closes_at)
+            self._patience(lambda: self._runs.defer(claim, workflow_id=workflow_id, closes_at=closes_at))
             return None
         return self._answer(claim, outcome, called)
 
@@ -180,12 +193,16 @@ class Execution:
         if claim.outcome is not None:
             if told:
                 return answer
-            self._runs.close(claim)
+            self._patience(lambda: self._runs.close(claim))
             return None
         with self._lock:
             self._answered_here.add(claim.run_id)
             besides = list(self._answered_here)
-        stored = self._runs.finish(claim, outcome, workflow_id=workflow_id, told=told, besides=besides)
+        # What the function has done must not be done again only because the database is away when it ends. Whether the
+        # run is still this worker's shows when it is stored.
+        stored = self._patience(
+            lambda: self._runs.finish(claim, outcome, workflow_id=workflow_id, told=told, besides=besides)
+        )
         if stored == "lost":
             logger.warning("run %s: its outcome is not stored, since it is not this worker's any more", claim.run_id)
         return answer if stored == "answer" else None
@@ -196,7 +213,8 @@ class Execution:
         if not called.endpoint or same_host(called.endpoint, installation.client_endpoint) or called.tokens is None:
             return installation
         try:
-            return self._installations.moved(installation, called.tokens.access, called.endpoint)
+            access, endpoint = called.tokens.access, called.endpoint
+            return self._patience(lambda: self._installations.moved(installation, access, endpoint))
         except (SdkError, PortalRefused) as error:
             if isinstance(error, SdkError) and not error_code(error):
                 raise PortalUnavailable(f"The OAuth server cannot be asked: {described(error)}") from None
@@ -210,7 +228,7 @@ class Execution:
         activity = self._registry.get(claim.code)
         if activity is None:
             # The portal has a step that it should not know any more.
-            self._installations.want_registration(installation)
+            self._patience(lambda: self._installations.want_registration(installation))
             return self._failed(UNKNOWN.shown_in(installation.language).format(code=claim.code))
         seconds = (closes_at - now()).total_seconds() if closes_at else activity.definition.seconds
         if seconds <= 0:
@@ -221,8 +239,9 @@ class Execution:
                 claim,
                 called,
                 installation,
-                self._installations.token(installation, called.tokens),
+                self._patience(lambda: self._installations.token(installation, called.tokens)),
                 self._runs,
+                self._patience,
                 self._files.of_run(installation.member_id, claim.run_id),
                 self._completion.address(claim.run_id),
             )
@@ -246,7 +265,7 @@ class Execution:
     def _slashes(self, installation: Installation, activity: AnyActivity, called: Callback) -> Slashes:
         seen = slashes_seen(activity.properties, called.properties)
         if seen and seen != installation.slashed_dates:
-            self._installations.dates_seen(installation, seen)
+            self._patience(lambda: self._installations.dates_seen(installation, seen))
         return seen or installation.slashed_dates or slashes_of(installation.language)
 
     def _called(self, activity: AnyActivity, given: Any, context: RunContext, seconds: float) -> Any:

@@ -36,6 +36,7 @@ class Worker(Protocol):
     def run(self, run_id: int) -> None: ...
     def register(self, installation_id: int) -> None: ...
     def start(self) -> None: ...
+    def begin_no_more(self) -> None: ...
     def stop(self) -> None: ...
 
 
@@ -43,14 +44,24 @@ class QueueError(BizprocError):
     """The queue cannot be used as QUEUE_URL says."""
 
 
-class _ThreadConsumer(Consumer):  # type: ignore[misc] # huey has no types
+class _Consumer(Consumer):  # type: ignore[misc] # huey has no types
+    def __init__(self, worker: Worker, *args: Any, **how: Any) -> None:
+        super().__init__(*args, **how)
+        self._worker = worker
+
+    def stop(self, graceful: bool = False) -> None:
+        self._worker.begin_no_more()
+        super().stop(graceful=graceful)
+
+
+class _ThreadConsumer(_Consumer):
     """A consumer inside a process that has a life of its own: the server's signal handlers stay."""
 
     def _set_signal_handlers(self) -> None:
         pass
 
 
-class _ProcessConsumer(Consumer):  # type: ignore[misc] # huey has no types
+class _ProcessConsumer(_Consumer):
     """A consumer that is a process: whoever ends it, by Ctrl+C or as a service, lets it finish what it began."""
 
     def __init__(self, *args: Any, **how: Any) -> None:
@@ -164,7 +175,7 @@ class Queue:
             if not self._embedded or self._stopped or self._consumer is not None or self._worker is None:
                 return
             self._worker.start()
-            self._consumer = self._consumer_of(_ThreadConsumer)
+            self._consumer = self._consumer_of(_ThreadConsumer, self._worker)
             self._consumer.start()
 
     def stop(self) -> None:
@@ -192,14 +203,14 @@ class Queue:
             raise RuntimeError("serve() comes first")
         self._worker.start()
         try:
-            self._consumer_of(_ProcessConsumer).run()
+            self._consumer_of(_ProcessConsumer, self._worker).run()
         finally:
             self._worker.stop()
             self._sending.stop()
 
-    def _consumer_of(self, consumer: type[Any]) -> Any:
+    def _consumer_of(self, consumer: type[_Consumer], worker: Worker) -> Any:
         # The defaults poll an empty queue only every 10 s in the end.
-        return consumer(self._huey, workers=THREADS, periodic=False, initial_delay=0.01, max_delay=0.01)
+        return consumer(worker, self._huey, workers=THREADS, periodic=False, initial_delay=0.01, max_delay=0.01)
 
     def _on(self, method: Callable[[Worker], Callable[[int], None]]) -> Callable[[int], None]:
         def deliver(id_: int) -> None:

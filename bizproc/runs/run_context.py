@@ -11,6 +11,7 @@ from bizproc.portal.installations import Installation
 from bizproc.runs.answering import log_line
 from bizproc.runs.callback import Callback
 from bizproc.runs.runs import NOTHING, Claim, Runs
+from bizproc.storage.patience import Patience
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class RunContext(Context):
         installation: Installation,
         token: PortalToken,
         runs: Runs,
+        patience: Patience,
         files: Files,
         completion_url: str,
     ) -> None:
@@ -35,6 +37,7 @@ class RunContext(Context):
         self.user_id = called.user_id
         self.language = installation.language
         self._claim, self._event_token, self._runs = claim, called.event_token, runs
+        self._patience = patience
         self._token, self._files, self._completion_url = token, files, completion_url
         self._ended = False
 
@@ -69,16 +72,16 @@ class RunContext(Context):
 
     def counter(self, name: str) -> int:
         self._require_time()
-        return self._runs.next_number(self._claim, name)
+        return self._patience(lambda: self._runs.next_number(self._claim, name))
 
     def checkpoint(self, name: str, function: Callable[[], Value]) -> Value:
         self._require_time()
-        kept: Any = self._runs.checkpoint(self._claim, name)
+        kept: Any = self._patience(lambda: self._runs.checkpoint(self._claim, name))
         if kept is not NOTHING:
             return kept  # type: ignore[no-any-return]
         value = function()
         self._require_time()
-        self._runs.keep_checkpoint(self._claim, name, value)
+        self._patience(lambda: self._runs.keep_checkpoint(self._claim, name, value))
         return value
 
     def defer(self) -> Never:

@@ -104,6 +104,9 @@ class AppWorker:
         self._sweeper = threading.Thread(target=self._sweep_on, name="sweep", daemon=True)
         self._sweeper.start()
 
+    def begin_no_more(self) -> None:
+        self._execution.begin_no_more()
+
     def stop(self) -> None:
         self._stopping.set()
         if self._sweeper is not None:
