@@ -6,6 +6,7 @@ queued up meanwhile goes in one batch: at two calls a second that is a hundred a
 
 import logging
 import threading
+import time
 import traceback
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ BATCH = 50
 LARGEST_IN_BATCH = 8_000
 """Characters of an answer; a larger one goes alone."""
 ATTEMPTS = 20
+STOP_SECONDS = 15
+"""When the process is to end, no answer is begun after so long: gunicorn gives it 30 in all."""
 PROCESS_GONE = "404"
 WRONG_EVENT_TOKEN = "ACCESS_DENIED"  # noqa: S105 - an error code
 """What activity.log answers when the process is over, and what a forged event token gets (PROTOCOL.md section 8)."""
@@ -65,6 +68,7 @@ class Answering:
         self, runs: Runs, installations: Installations, patience: Patience, done: Callable[[int], None]
     ) -> None:
         self._patience = patience
+        self._ends_at = float("inf")
         self._runs = runs
         self._installations = installations
         self._done = done
@@ -82,7 +86,8 @@ class Answering:
             self._pool.submit(self._send_all, installation_id)
 
     def stop(self) -> None:
-        """Send what has been put, and take no more."""
+        """Send what has been put, as far as STOP_SECONDS allow, and take no more. The leases of the rest end."""
+        self._ends_at = time.monotonic() + STOP_SECONDS
         self._pool.shutdown(wait=True)
 
     def _send_all(self, installation_id: int) -> None:
@@ -99,6 +104,8 @@ class Answering:
         """Up to a batch of those that wait, no two of one process; none when all are sent."""
         with self._lock:
             waiting = self._waiting[installation_id]
+            if time.monotonic() > self._ends_at:
+                waiting.clear()
             taken: list[Answer] = []
             kept: deque[Answer] = deque()
             processes: set[str] = set()

@@ -83,6 +83,7 @@ class Execution:
         self._held: dict[int, Claim] = {}
         self._answered_here: set[int] = set()
         self._stuck: set[threading.Thread] = set()
+        self._stopping = False
         self._lock = threading.Lock()
 
     def work(self, run_id: int) -> None:
@@ -97,7 +98,8 @@ class Execution:
             return
         self._work(turn.run_id)
         while (turn := self._turns.end(turn)) is not None:
-            self._work(turn.run_id)
+            if not self._stopping:
+                self._work(turn.run_id)
 
     def renew_leases(self) -> None:
         with self._lock:
@@ -118,9 +120,11 @@ class Execution:
             self._stuck = {each for each in self._stuck if each.is_alive()}
             return len(self._stuck)
 
-    def begin_no_more(self) -> None:
-        """Do not wait for a database that is away any more."""
+    def begin_no_more(self) -> list[int]:
+        """Let what waits for its place be, so that it can be handed to another process; its runs' ids."""
+        self._stopping = True
         self._patience.end()
+        return self._turns.waiting()
 
     def stop(self) -> None:
         """Send the answers that are to be sent. No work comes after this."""

@@ -358,6 +358,15 @@ class Runs:
                 session.execute(update(RunRow).where(RunRow.id.in_(ids)).values(handed_at=moment))
             return ids
 
+    def hand_again(self, ids: Sequence[int] | None = None) -> None:
+        """Let the next sweep hand over these of the runs that nobody works on, all of them with None: who was to take
+        them ends."""
+        left = update(RunRow).where(RunRow.state.in_(OPEN), RunRow.due_at <= now())
+        if ids is not None:
+            left = left.where(RunRow.id.in_(ids))
+        with self._database.writing() as session:
+            session.execute(left.values(handed_at=now() - HAND_AGAIN))
+
     def orphan_all(self) -> None:
         """End every lease: the one process that worked on runs has just started anew."""
         with self._database.writing() as session:

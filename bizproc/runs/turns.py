@@ -57,6 +57,11 @@ class Turns:
                     return following
             return None
 
+    def waiting(self) -> list[int]:
+        """The ids of the runs that cannot be worked on yet."""
+        with self._lock:
+            return [turn.run_id for turns in self._waiting.values() for turn in turns]
+
     def _has_room(self, installation_id: int, code: str) -> bool:
         of_activity = self._per_activity.get(code)
         return self._portals[installation_id] < self._per_portal and (

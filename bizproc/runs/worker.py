@@ -5,6 +5,7 @@ import logging
 import threading
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from bizproc.errors import BizprocError
 from bizproc.portal.b24 import PortalRefused, PortalUnavailable, SdkError, described
@@ -52,6 +53,7 @@ class AppWorker:
         self._retention = retention
         self._embedded = embedded
         self._alone = False
+        self._leaving = threading.Event()
         self._stopping = threading.Event()
         self._sweeper: threading.Thread | None = None
 
@@ -98,6 +100,7 @@ class AppWorker:
     def start(self) -> None:
         """Free what a former life left behind, and begin to sweep. Before any message is taken."""
         self._stopping.clear()
+        self._leaving.clear()
         self._alone = self._embedded and self._database.lock_alone()
         if self._alone:
             self._runs.orphan_all()
@@ -105,7 +108,14 @@ class AppWorker:
         self._sweeper.start()
 
     def begin_no_more(self) -> None:
-        self._execution.begin_no_more()
+        """What has been handed to this process and not begun yet goes to another, while what has begun goes on."""
+        left = self._execution.begin_no_more()
+        self._leaving.set()
+        try:
+            if self._embedded or left:
+                self._runs.hand_again(None if self._embedded else left)
+        except SQLAlchemyError as error:
+            logger.warning("runs are handed over later: %s", type(error).__name__)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -119,8 +129,9 @@ class AppWorker:
             try:
                 self._execution.renew_leases()
                 self._runs.end_what_timed_out()
-                self._sweep(orphaned=first)
-                first = False
+                if not (self._embedded and self._leaving.is_set()):
+                    self._sweep(orphaned=first)
+                    first = False
                 self._retention.sweep()
             except Exception as error:  # the sweep outlives everything: nobody else hands runs over again
                 logger.warning("sweep: %s", type(error).__name__)

@@ -138,3 +138,10 @@ def one_by_one(given: Words, context: Context) -> Told:
     time.sleep(0.05)
     CALLS.append("end")
     return Told(told=given.words)
+
+
+@activity("wait_a_moment", name="One at a time, each for a while", waits=True, at_once=1)
+def wait_a_moment(given: Words, context: Context) -> Told:
+    CALLS.append(given.words)
+    time.sleep(1)
+    return Told(told=given.words)
