@@ -4,6 +4,7 @@ import atexit
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -109,7 +110,10 @@ def _is_embedded(server):
 
 
 def post_worker_init(worker):
-    backend_of(worker.app.callable).start()
+    backend = backend_of(worker.app.callable)
+    # The master starts another process before it ends this one, so there is always one that takes callbacks.
+    backend.worker.replace = lambda: os.getppid() == worker.ppid and os.kill(worker.ppid, signal.SIGHUP)
+    backend.start()
 
 
 def worker_exit(_server, worker):

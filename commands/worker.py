@@ -1,5 +1,9 @@
 """``flask worker``: a process that works on runs, beside those that accept them."""
 
+import os
+import signal
+import sys
+
 import click
 
 from commands import Command, backend
@@ -7,7 +11,10 @@ from commands import Command, backend
 
 @click.command(cls=Command)
 def worker() -> None:
-    """Work on runs until stopped. Needs a QUEUE_URL: embedded, the app works on them itself."""
+    """Work on runs until stopped. Needs a QUEUE_URL: embedded, the app works on them itself.
+
+    SIGTERM lets it finish what it has begun. SIGHUP too, and then it starts anew, as the same process.
+    """
     app = backend()
     if app.settings.embedded:
         raise click.ClickException(
@@ -15,4 +22,7 @@ def worker() -> None:
             " QUEUE_URL to a Redis server (redis://…) and DATABASE_URL to PostgreSQL, for the app and for the workers."
         )
     app.hashes.load()
-    app.queue.work()
+    app.worker.replace = lambda: os.kill(os.getpid(), signal.SIGHUP)
+    if app.queue.work():
+        # In the place of this process, so that no service manager has to be there, or to wait.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the command that is running

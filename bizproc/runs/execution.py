@@ -114,11 +114,11 @@ class Execution:
             return bool(self._held)
 
     @property
-    def stuck(self) -> int:
-        """How many functions go on though their runs are over. Nothing in Python can end them but their process."""
+    def stuck(self) -> list[str]:
+        """The activities whose functions go on though their runs are over. Nothing can end them but their process."""
         with self._lock:
             self._stuck = {each for each in self._stuck if each.is_alive()}
-            return len(self._stuck)
+            return sorted(each.name for each in self._stuck)
 
     def begin_no_more(self) -> list[int]:
         """Let what waits for its place be, so that it can be handed to another process; its runs' ids."""
@@ -285,7 +285,7 @@ class Execution:
             except BaseException as error:  # it is raised again where the run is worked on
                 ended.put((None, error))
 
-        thread = threading.Thread(target=call, name=f"{activity.definition.code}", daemon=True)
+        thread = threading.Thread(target=call, name=activity.definition.code, daemon=True)
         thread.start()
         try:
             returned, error = ended.get(timeout=seconds)

@@ -8,7 +8,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from huey import MemoryHuey, RedisHuey
 from huey.consumer import Consumer
@@ -54,6 +54,9 @@ class _Consumer(Consumer):  # type: ignore[misc] # huey has no types
         super().stop(graceful=graceful)
 
 
+_ConsumerT = TypeVar("_ConsumerT", bound=_Consumer)
+
+
 class _ThreadConsumer(_Consumer):
     """A consumer inside a process that has a life of its own: the server's signal handlers stay."""
 
@@ -66,8 +69,14 @@ class _ProcessConsumer(_Consumer):
 
     def __init__(self, *args: Any, **how: Any) -> None:
         super().__init__(*args, **how)
-        stops, gracefully = False, True
-        self._signal_actions = dict.fromkeys((signal.SIGINT, signal.SIGTERM), (stops, gracefully))
+        # Not Huey's own restart: it leaves the answers behind that are still to be sent.
+        restarts, gracefully = False, True
+        self._signal_actions = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), (restarts, gracefully))
+
+    @property
+    def starts_anew(self) -> bool:
+        """Whether SIGHUP has ended it, and nobody has told it to end for good after that."""
+        return bool(self._signum == signal.SIGHUP)
 
 
 class _Sending:
@@ -188,8 +197,8 @@ class Queue:
             consumer.stop(graceful=True)
             self._worker.stop()
 
-    def work(self) -> None:
-        """Scaled out: work until a signal ends the process.
+    def work(self) -> bool:
+        """Scaled out: work until a signal ends the process. Whether it is to start anew.
 
         Raises QueueError when the server cannot be reached.
         """
@@ -202,13 +211,15 @@ class Queue:
         if self._worker is None:
             raise RuntimeError("serve() comes first")
         self._worker.start()
+        consumer = self._consumer_of(_ProcessConsumer, self._worker)
         try:
-            self._consumer_of(_ProcessConsumer, self._worker).run()
+            consumer.run()
         finally:
             self._worker.stop()
             self._sending.stop()
+        return consumer.starts_anew
 
-    def _consumer_of(self, consumer: type[_Consumer], worker: Worker) -> Any:
+    def _consumer_of(self, consumer: type[_ConsumerT], worker: Worker) -> _ConsumerT:
         # The defaults poll an empty queue only every 10 s in the end.
         return consumer(worker, self._huey, workers=THREADS, periodic=False, initial_delay=0.01, max_delay=0.01)
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 import threading
+from collections.abc import Callable
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,7 +14,7 @@ from bizproc.portal.installations import Installations
 from bizproc.registration.registration import Registration
 from bizproc.runs.execution import Execution
 from bizproc.runs.pauses import growing
-from bizproc.runs.queue import Queue
+from bizproc.runs.queue import THREADS, Queue
 from bizproc.runs.retention import Retention
 from bizproc.runs.runs import Runs
 from bizproc.storage.database import Database
@@ -22,6 +23,9 @@ from bizproc.storage.tables import InstallationRow, now
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 2
+MOST_STUCK = THREADS // 4
+"""One function that hangs is an accident, and costs a thread; more are a habit, and each may take a processor or hold
+what others need."""
 REGISTER_LEASE = dt.timedelta(minutes=2)
 
 
@@ -56,6 +60,9 @@ class AppWorker:
         self._leaving = threading.Event()
         self._stopping = threading.Event()
         self._sweeper: threading.Thread | None = None
+        self.replace: Callable[[], object] | None = None
+        """Ends this process gracefully and has another take its place; None where nobody can."""
+        self._worn_out = False
 
     def run(self, run_id: int) -> None:
         self._execution.work(run_id)
@@ -132,11 +139,26 @@ class AppWorker:
                 if not (self._embedded and self._leaving.is_set()):
                     self._sweep(orphaned=first)
                     first = False
+                self._look_for_stuck()
                 self._retention.sweep()
             except Exception as error:  # the sweep outlives everything: nobody else hands runs over again
                 logger.warning("sweep: %s", type(error).__name__)
             if self._stopping.wait(SWEEP_SECONDS):
                 return
+
+    def _look_for_stuck(self) -> None:
+        stuck = self._execution.stuck
+        if len(stuck) < MOST_STUCK or self._worn_out:
+            return
+        self._worn_out = True
+        logger.error(
+            "%d functions hang though their runs are over (%s): %s",
+            len(stuck),
+            ", ".join(stuck),
+            "another process takes the place of this one" if self.replace else "only a restart ends them",
+        )
+        if self.replace:
+            self.replace()
 
     def _sweep(self, *, orphaned: bool) -> None:
         for run_id in self._runs.due(orphaned=orphaned):

@@ -23,7 +23,7 @@ GRACE_SECONDS = 25
 
 @contextmanager
 def process(*command: str | Path, environment: dict[str, str], **how: object) -> Iterator[subprocess.Popen[bytes]]:
-    running = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, **how)  # type: ignore[call-overload]
+    running = subprocess.Popen(command, env=os.environ | environment, **{"cwd": ROOT, **how})  # type: ignore[call-overload]
     try:
         yield running
     finally:
@@ -32,9 +32,10 @@ def process(*command: str | Path, environment: dict[str, str], **how: object) ->
 
 
 @contextmanager
-def web(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def web(environment: dict[str, str], **how: object) -> Iterator[subprocess.Popen[bytes]]:
     address = environment["B24_APP_URL"].removeprefix("http://")
-    with process(sys.executable, "-m", "gunicorn", "--bind", address, environment=environment) as running:
+    gunicorn = (sys.executable, "-m", "gunicorn", "--config", ROOT / "gunicorn.conf.py", "--bind", address)
+    with process(*gunicorn, environment=environment, **how) as running:
         eventually(lambda: running.poll() is None and _ready(environment["B24_APP_URL"]))
         yield running
 

@@ -25,7 +25,7 @@ def test_what_has_begun_is_finished_and_the_rest_is_handed_on(installed: Running
     """While an answer is sent, a function runs, another hangs, and more wait for their places."""
     runs = installed.backend.runs
     portal.finished(portal.run("dawdle"))
-    assert installed.backend.execution.stuck == 1
+    assert installed.backend.execution.stuck == ["dawdle"]
     portal.ask("faults", rest={"bizproc.event.send": {"delay_ms": 1500, "times": 1}})
     answered = portal.run("tell", {"words": "answered"})
     eventually(lambda: runs.list(code="tell", state="answering"))
