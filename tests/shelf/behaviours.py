@@ -20,6 +20,8 @@ from tests.across_processes import FOLDER, Calls, Event
 
 RELEASED = Event(FOLDER / "released")
 CALLS = Calls(FOLDER / "calls")
+STARTED: dict[str, float] = {}
+"""When a function began to run, by its words; in seconds of the monotonic clock."""
 
 
 class Words(Properties):
@@ -145,3 +147,8 @@ def wait_a_moment(given: Words, context: Context) -> Told:
     CALLS.append(given.words)
     time.sleep(1)
     return Told(told=given.words)
+
+
+@activity("start", name="Notes when it starts", waits=False)
+def start(given: Words, context: Context) -> None:
+    STARTED[given.words] = time.monotonic()
