@@ -7,7 +7,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from bizproc.definition.registry import Registry
 from bizproc.errors import BizprocError
-from bizproc.runs.runs import Outcome, Runs
+from bizproc.runs.runs import Outcome, Runs, storable
 
 
 class CannotComplete(BizprocError):
@@ -66,6 +66,7 @@ def _outcome(given: Mapping[str, Any], returned: Mapping[str, str]) -> Outcome:
     if "error" in given:
         if not isinstance(error, str) or not error.strip():
             raise CannotComplete("error: must be a text.")
+        error = storable(error)
         return Outcome({returned["error"]: error} if "error" in returned else {}, error=error)
     if not isinstance(values, Mapping):
         raise CannotComplete("values: must be an object.")

@@ -25,7 +25,7 @@ from bizproc.runs.decoding import UnusableValues, decode, slashes_of, slashes_se
 from bizproc.runs.encoding import encode
 from bizproc.runs.pauses import growing
 from bizproc.runs.run_context import RunContext
-from bizproc.runs.runs import TIME_RAN_OUT, Claim, Outcome, Runs
+from bizproc.runs.runs import TIME_RAN_OUT, Claim, Outcome, Runs, storable
 from bizproc.runs.turns import Turns
 from bizproc.storage.patience import AWAY, Patience
 from bizproc.storage.tables import Slashes, now
@@ -312,13 +312,13 @@ class Execution:
     ) -> Outcome:
         """Raises _Again, unless it was the last try."""
         if claim.attempts + 1 < activity.definition.tries:
-            raise _Again(pause, why, trace)
+            raise _Again(pause, storable(why), trace)
         return replace(self._failed(why, activity), trace=trace, dead=True)
 
     def _failed(self, why: str, activity: AnyActivity | None = None) -> Outcome:
         """A failure, with the return property ``error`` where the definition has one: a portal knows no other way to
         report one (PROTOCOL.md section 8)."""
-        why = why.replace("\0", "\ufffd")  # which no database keeps
+        why = storable(why)
         declared = activity.definition.return_properties if activity else ()
         keys = [each.key for each in declared if each.key.lower() == "error"]
         return Outcome(dict.fromkeys(keys, why), error=why)

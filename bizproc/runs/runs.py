@@ -447,6 +447,11 @@ class Runs:
         return values
 
 
+def storable(why: str) -> str:
+    """Without what no database keeps: NUL, and halves of characters, as another system's JSON can have them."""
+    return why.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def _numbers(claims: Iterable[Claim]) -> list[dict[str, int]]:
     """In one order, so that no two processes wait for each other."""
     return [{"run_id": each.run_id, "number": each.number} for each in sorted(claims, key=lambda each: each.run_id)]

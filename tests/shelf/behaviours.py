@@ -152,3 +152,9 @@ def wait_a_moment(given: Words, context: Context) -> Told:
 @activity("start", name="Notes when it starts", waits=False)
 def start(given: Words, context: Context) -> None:
     STARTED[given.words] = time.monotonic()
+
+
+@activity("mumble", name="Fails with what no database keeps", waits=True, tries=2)
+def mumble(given: Words, context: Context) -> Told:
+    CALLS.append("mumble")
+    raise Retry("half \ud800 and \0 nothing", after=0)

@@ -37,6 +37,15 @@ def test_what_never_succeeds_is_told_and_kept_as_dead(deployed: RunningApp, port
     assert run.error == "the other system is away"
 
 
+def test_a_reason_that_no_database_keeps_fails_the_run_all_the_same(deployed: RunningApp, portal: Portal) -> None:
+    assert values(portal.finished(portal.run("mumble"))) == {"error": "half ? and \ufffd nothing"}
+    assert behaviours.CALLS == ["mumble"] * 2
+    process = portal.run("hand_on")
+    eventually(lambda: deployed.backend.runs.list(state="deferred"))
+    assert requests.post(behaviours.CALLS[-1], data=rb'{"error": "half \ud800"}', timeout=9).status_code == 204
+    assert values(portal.finished(process)) == {"error": "half ?"}
+
+
 def test_a_dead_run_can_be_replayed(deployed: RunningApp, portal: Portal) -> None:
     portal.finished(portal.run("give_up"))
     (run,) = eventually(lambda: [run for run in deployed.backend.runs.list(state="dead") if run.state == "closed"])
