@@ -20,7 +20,8 @@ from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.tables import CheckpointRow, CounterNumberRow, CounterRow, InstallationRow, RunRow, now
 
-LEASE = dt.timedelta(seconds=60)
+LEASE = dt.timedelta(seconds=15)
+"""How long a dead worker holds up what it had. Renewed with each sweep, so that one that lives can miss six."""
 HAND_AGAIN = dt.timedelta(seconds=30)
 SOON = dt.timedelta(seconds=1)
 FOR_EVER = dt.timedelta(days=36500)

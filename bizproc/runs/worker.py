@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy import select, update
@@ -26,6 +27,9 @@ SWEEP_SECONDS = 2
 MOST_STUCK = THREADS // 4
 """One function that hangs is an accident, and costs a thread; more are a habit, and each may take a processor or hold
 what others need."""
+CALM_SECONDS = 10
+"""After the database was away, for every worker to find it again and renew its leases before they are taken for dead.
+"""
 REGISTER_LEASE = dt.timedelta(minutes=2)
 
 
@@ -58,6 +62,7 @@ class AppWorker:
         self._embedded = embedded
         self._alone = False
         self._leaving = threading.Event()
+        self._calm_at = 0.0
         self._stopping = threading.Event()
         self._sweeper: threading.Thread | None = None
         self.replace: Callable[[], object] | None = None
@@ -134,9 +139,8 @@ class AppWorker:
         first = self._embedded
         while True:
             try:
-                self._execution.renew_leases()
-                self._runs.end_what_timed_out()
-                if not (self._embedded and self._leaving.is_set()):
+                self._renew_leases()
+                if time.monotonic() >= self._calm_at and not (self._embedded and self._leaving.is_set()):
                     self._sweep(orphaned=first)
                     first = False
                 self._look_for_stuck()
@@ -159,6 +163,15 @@ class AppWorker:
         )
         if self.replace:
             self.replace()
+
+    def _renew_leases(self) -> None:
+        try:
+            self._execution.renew_leases()
+            self._runs.end_what_timed_out()
+        except SQLAlchemyError:
+            if not self._alone:
+                self._calm_at = time.monotonic() + CALM_SECONDS
+            raise
 
     def _sweep(self, *, orphaned: bool) -> None:
         for run_id in self._runs.due(orphaned=orphaned):

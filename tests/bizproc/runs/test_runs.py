@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import update
 
-from bizproc.runs.runs import LEASE, Outcome, Runs
+from bizproc.runs.runs import HAND_AGAIN, Outcome, Runs
 from bizproc.secrets import Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
@@ -117,7 +117,7 @@ def test_what_is_due_is_handed_once(runs: Runs, database: Database) -> None:
     assert runs.due() == []
     assert runs.due(orphaned=True) == [run_id]
     with database.writing() as session:
-        session.execute(update(RunRow).values(handed_at=now() - LEASE))
+        session.execute(update(RunRow).values(handed_at=now() - HAND_AGAIN))
     assert runs.due() == [run_id]
     assert runs.due() == []
 
