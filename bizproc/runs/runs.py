@@ -343,15 +343,17 @@ class Runs:
                 .values({"state": "waiting"} if installation.person_needed_since else {"due_at": now()})
             )
 
-    def due(self, *, orphaned: bool = False, limit: int = 1000) -> list[int]:
+    def due(self, *, lost_before: dt.datetime | None = None, limit: int = 1000) -> list[int]:
         """The runs that nobody works on though they are due, now marked as handed to the queue. Those that were handed
-        since they became due are left out for a while, unless the queue is known to have lost everything
-        (``orphaned``)."""
+        since they became due are left out for a while, unless that was before ``lost_before``."""
         moment = now()
+        lost_before = max(moment - HAND_AGAIN, lost_before or moment - HAND_AGAIN)
         with self._database.writing() as session:
-            waiting = select(RunRow.id).where(RunRow.state.in_(OPEN), RunRow.due_at <= moment)
-            if not orphaned:
-                waiting = waiting.where(or_(RunRow.handed_at < RunRow.due_at, RunRow.handed_at <= moment - HAND_AGAIN))
+            waiting = select(RunRow.id).where(
+                RunRow.state.in_(OPEN),
+                RunRow.due_at <= moment,
+                or_(RunRow.handed_at < RunRow.due_at, RunRow.handed_at <= lost_before),
+            )
             # What another sweep is at is its to hand over; and no two sweeps wait for each other.
             waiting = waiting.order_by(RunRow.due_at).limit(limit).with_for_update(skip_locked=True)
             ids = list(session.scalars(waiting))

@@ -136,13 +136,13 @@ class AppWorker:
         self._execution.stop()
 
     def _sweep_on(self) -> None:
-        first = self._embedded
+        # A worker often follows one that has died with messages in its hands; embedded, all messages have died.
+        started_at = now()
         while True:
             try:
                 self._renew_leases()
                 if time.monotonic() >= self._calm_at and not (self._embedded and self._leaving.is_set()):
-                    self._sweep(orphaned=first)
-                    first = False
+                    self._sweep(lost_before=started_at)
                 self._look_for_stuck()
                 self._retention.sweep()
             except Exception as error:  # the sweep outlives everything: nobody else hands runs over again
@@ -173,8 +173,8 @@ class AppWorker:
                 self._calm_at = time.monotonic() + CALM_SECONDS
             raise
 
-    def _sweep(self, *, orphaned: bool) -> None:
-        for run_id in self._runs.due(orphaned=orphaned):
+    def _sweep(self, *, lost_before: dt.datetime) -> None:
+        for run_id in self._runs.due(lost_before=lost_before):
             self._queue.send_run(run_id)
         with self._database.reading() as session:
             due = select(InstallationRow.id).where(InstallationRow.register_due_at <= now())

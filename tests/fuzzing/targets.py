@@ -33,7 +33,7 @@ from bizproc.runs import callback
 from bizproc.runs.decoding import UnusableValues, decode, slashes_of, slashes_seen
 from bizproc.runs.encoding import encode
 from bizproc.settings import Settings
-from bizproc.storage.tables import InstallationRow, RunRow
+from bizproc.storage.tables import InstallationRow, RunRow, now
 from handlers import attach
 from tests import shelf
 from tests.conftest import eventually
@@ -255,7 +255,7 @@ class Running:
     def work(self) -> None:
         """Do all that is due, and see that nothing stays open."""
         runs, database = self.backend.runs, self.backend.database
-        for run_id in runs.due(orphaned=True):
+        for run_id in runs.due(lost_before=now()):
             self.backend.worker.run(run_id)
             eventually(lambda: not self.backend.execution.busy)
             done = runs.get(run_id)

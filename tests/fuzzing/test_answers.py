@@ -201,7 +201,7 @@ def test_a_run(hostile: Hostile, answers: dict[str, Answer], code: str, expired:
     assert (
         hostile.client.post(f"/activities/{code}", data=FORM | {"event_token": secrets.token_hex()}).status_code == 200
     )
-    (run_id,) = hostile.backend.runs.due(orphaned=True)
+    (run_id,) = hostile.backend.runs.due(lost_before=now())
     hostile.answers = answers
     assert hostile.work(run_id) in ("answering", "closed")
     hostile.installed()

@@ -92,7 +92,7 @@ def test_a_lease_that_is_renewed_stays(runs: Runs, database: Database) -> None:
     expire(database, run_id)
     runs.renew([claim])
     assert runs.claim(run_id) is None
-    assert runs.due(orphaned=True) == []
+    assert runs.due(lost_before=now()) == []
 
 
 def test_after_the_outcome_only_the_answer_is_left(runs: Runs) -> None:
@@ -115,11 +115,20 @@ def test_after_the_outcome_only_the_answer_is_left(runs: Runs) -> None:
 def test_what_is_due_is_handed_once(runs: Runs, database: Database) -> None:
     run_id = accepted(runs)
     assert runs.due() == []
-    assert runs.due(orphaned=True) == [run_id]
+    assert runs.due(lost_before=now()) == [run_id]
     with database.writing() as session:
         session.execute(update(RunRow).values(handed_at=now() - HAND_AGAIN))
     assert runs.due() == [run_id]
     assert runs.due() == []
+
+
+def test_what_the_queue_has_lost_is_handed_once(runs: Runs) -> None:
+    run_ids = [accepted(runs, str(number)) for number in range(3)]
+    lost_before = now()
+    handed = [runs.due(lost_before=lost_before, limit=2) for _ in range(3)]
+    assert handed == [run_ids[:2], run_ids[2:], []]
+    accepted(runs, "after that")
+    assert runs.due(lost_before=lost_before) == []
 
 
 def test_a_pause_or_a_lease_that_ended_is_handed_at_once(runs: Runs, database: Database) -> None:
@@ -136,9 +145,9 @@ def test_a_pause_or_a_lease_that_ended_is_handed_at_once(runs: Runs, database: D
 def test_a_new_life_frees_what_the_former_one_had(runs: Runs) -> None:
     run_id = accepted(runs)
     assert runs.claim(run_id)
-    assert runs.due(orphaned=True) == []
+    assert runs.due(lost_before=now()) == []
     runs.orphan_all()
-    assert runs.due(orphaned=True) == [run_id]
+    assert runs.due(lost_before=now()) == [run_id]
 
 
 def test_only_one_process_is_alone_on_a_file(database: Database) -> None:

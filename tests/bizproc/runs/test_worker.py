@@ -37,6 +37,15 @@ def handed(backend: Backend) -> Callable[[], int]:
     return lambda: int(backend.queue._huey.pending_count())
 
 
+def test_what_was_in_a_dead_workers_hands_is_handed_over_by_the_next(
+    backend: Backend, handed: Callable[[], int]
+) -> None:
+    accepted(backend.runs)
+    assert backend.runs.due() == []
+    backend.worker.start()
+    eventually(handed)
+
+
 def test_all_workers_renew_their_leases_before_any_takes_over_when_the_database_was_away(
     backend: Backend, handed: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
