@@ -1,0 +1,22 @@
+"""The app under kill -9: what got its 2xx is not lost, whatever dies."""
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.chaos import Plan, run
+
+
+@pytest.mark.timeout(400)
+def test_no_kill_breaks_a_promise(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    queue_url = "" if database_url.startswith("sqlite") else request.getfixturevalue("redis_url")
+    folder = tmp_path / "app"
+    folder.mkdir()
+    report = run(Plan(callbacks=500, portals=2, kills=5, seed=random.randrange(10**6)), folder, database_url, queue_url)
+    sys.stdout.write(f"{report}\n")
+    assert not report.faults, str(report)
+    assert len(report.kills) == 5
+    assert any(kill.in_flight for kill in report.kills)
+    assert len(report.facts.deliveries) > 500, "some are repeated"
