@@ -81,8 +81,7 @@ class RunContext(Context):
             return kept  # type: ignore[no-any-return]
         value = function()
         self._require_time()
-        self._patience(lambda: self._runs.keep_checkpoint(self._claim, name, value))
-        return value
+        return self._patience(lambda: self._runs.keep_checkpoint(self._claim, name, value))  # type: ignore[no-any-return]
 
     def defer(self) -> Never:
         raise Deferred

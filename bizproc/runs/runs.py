@@ -321,12 +321,17 @@ class Runs:
             row = session.scalar(kept)
             return NOTHING if row is None else json.loads(self._secrets.decrypt(row.value))
 
-    def keep_checkpoint(self, claim: Claim, name: str, value: Any) -> None:
-        """Raises TypeError for what JSON cannot say."""
+    def keep_checkpoint(self, claim: Claim, name: str, value: Any) -> Any:
+        """What is kept: this value, unless another call of the function was first. Its worker was taken for dead then,
+        and all calls are to go on with the same.
+
+        Raises TypeError for what JSON cannot say.
+        """
         sealed = self._secrets.encrypt(json.dumps(value, allow_nan=False).encode())
         insert = self._database.insert(CheckpointRow).values(run_id=claim.run_id, name=name, value=sealed)
         with self._database.writing() as session:
-            session.execute(insert.on_conflict_do_nothing())
+            first = session.execute(insert.on_conflict_do_nothing().returning(CheckpointRow.id)).scalar() is not None
+        return value if first else self.checkpoint(claim, name)
 
     def later(self, claim: Claim, pause: dt.timedelta) -> None:
         """Work on it again after a pause, from where it is."""

@@ -95,6 +95,18 @@ def test_a_lease_that_is_renewed_stays(runs: Runs, database: Database) -> None:
     assert runs.due(lost_before=now()) == []
 
 
+def test_who_keeps_a_checkpoint_second_goes_on_with_the_first(runs: Runs, database: Database) -> None:
+    run_id = accepted(runs)
+    slow = runs.claim(run_id)
+    expire(database, run_id)
+    following = runs.claim(run_id)
+    assert slow
+    assert following
+    assert runs.keep_checkpoint(slow, "number", [1]) == [1]
+    assert runs.keep_checkpoint(following, "number", [2]) == [1]
+    assert runs.checkpoint(following, "number") == [1]
+
+
 def test_after_the_outcome_only_the_answer_is_left(runs: Runs) -> None:
     run_id = accepted(runs)
     claim = runs.claim(run_id)
