@@ -17,6 +17,10 @@ ID_BYTES = 8
 NONCE_BYTES = 12
 _SEALED = b"\x01"
 """In front of what is encrypted with AES-GCM; what Fernet encrypted begins with ``g``."""
+KEY_IS_MISSING = (
+    "Stored data cannot be decrypted: B24_SECRET_KEY lacks the key it was stored with. Add that key again,"
+    " behind the newer ones."
+)
 
 
 class CannotDecrypt(BizprocError):
@@ -56,10 +60,7 @@ class Secrets:
                 return self._former.decrypt(content)
             return cipher.decrypt(content[at : at + NONCE_BYTES], content[at + NONCE_BYTES :], None)
         except (InvalidTag, InvalidToken, ValueError):  # ValueError: it is cut off within its nonce
-            raise CannotDecrypt(
-                "Stored data cannot be decrypted: B24_SECRET_KEY lacks the key it was stored with. Add that key again,"
-                " behind the newer ones."
-            ) from None
+            raise CannotDecrypt(KEY_IS_MISSING) from None
 
     def is_newest(self, content: bytes) -> bool:
         """Whether the newest key encrypted this; told by the key's id in front."""

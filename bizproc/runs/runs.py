@@ -6,6 +6,7 @@ A run is ``received``, then ``running``, then ``answering`` once its outcome is 
 
 import datetime as dt
 import json
+import logging
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +15,14 @@ from typing import Any, Literal
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from bizproc.runs.pauses import growing
 from bizproc.runs.turns import Turn
-from bizproc.secrets import CannotDecrypt, Secrets
+from bizproc.secrets import KEY_IS_MISSING, CannotDecrypt, Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.tables import CheckpointRow, CounterNumberRow, CounterRow, InstallationRow, RunRow, now
+
+logger = logging.getLogger(__name__)
 
 LEASE = dt.timedelta(seconds=15)
 """How long a dead worker holds up what it had. Renewed with each sweep, so that one that lives can miss six."""
@@ -108,7 +112,11 @@ class Runs:
             return None if found is None else Turn(run_id, found.installation_id, found.code)
 
     def claim(self, run_id: int) -> Claim | None:
-        """Take a run to work on it; None when there is nothing to do, or somebody else is at it."""
+        """Take a run to work on it; None when there is nothing to do, or somebody else is at it, or it cannot be read.
+
+        What was encrypted with a key that is not here stays open and is tried again after a growing pause: the operator
+        can add that key again, or another worker may have it.
+        """
         moment = now()
         with self._database.writing() as session:
             taken = session.execute(
@@ -120,6 +128,17 @@ class Runs:
             if taken is None:
                 return None
             row = session.get_one(RunRow, run_id)
+            try:
+                claim = self._claimed(row)
+            except CannotDecrypt as error:
+                pause = growing(row.claim)
+                row.error = f"{_error(row) or ''} {error}".strip()
+                row.due_at, row.sending = moment + pause, False
+                logger.warning(
+                    "run %s stays open, to be tried again in %.0f s: %s", run_id, pause.total_seconds(), error
+                )
+                return None
+            row.error = _error(row)
             if row.state != "answering":
                 row.state = "running"
                 row.started_at = moment
@@ -128,11 +147,7 @@ class Runs:
                 return None
             else:
                 row.sending = True
-            try:
-                return self._claimed(row)
-            except CannotDecrypt as error:
-                row.state, row.outcome, row.error = "closed", "failed", str(error)
-                return None
+            return claim
 
     def _claimed(self, row: RunRow) -> Claim:
         return Claim(
@@ -141,7 +156,7 @@ class Runs:
             number=row.claim,
             code=row.code,
             raw=self._secrets.decrypt(row.raw),
-            outcome=None if row.outcome is None else Outcome(self._values(row), row.error),
+            outcome=None if row.outcome is None else Outcome(self._values(row), _error(row)),
             attempts=row.attempts,
             answer_attempts=row.answer_attempts,
             key=row.event_hash.hex(),
@@ -458,6 +473,11 @@ class Runs:
 def storable(why: str) -> str:
     """Without what no database keeps: NUL, and halves of characters, as another system's JSON can have them."""
     return why.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _error(row: RunRow) -> str | None:
+    """Why the run failed, without that no key could read it for a while."""
+    return (row.error or "").removesuffix(KEY_IS_MISSING).rstrip() or None
 
 
 def _numbers(claims: Iterable[Claim]) -> list[dict[str, int]]:

@@ -170,14 +170,52 @@ def test_only_one_process_is_alone_on_a_file(database: Database) -> None:
     assert second.lock_alone() is second.is_sqlite
 
 
-def test_what_no_key_can_read_is_closed_with_the_reason(runs: Runs, database: Database) -> None:
+def test_what_no_key_can_read_stays_open_until_the_key_is_there_again(
+    runs: Runs, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     run_id = accepted(runs)
-    assert runs_with(database, "another key" * 4).claim(run_id) is None
-    run = runs.get(run_id)
-    assert run
-    assert (run.state, run.outcome) == ("closed", "failed")
+    without_key = runs_with(database, "another key" * 4)
+    pauses = []
+    for _ in range(3):
+        expire(database, run_id)
+        assert without_key.claim(run_id) is None
+        with database.reading() as session:
+            pauses.append(round((session.get_one(RunRow, run_id).due_at - now()).total_seconds()))
+    assert pauses == sorted(set(pauses)), "each longer than the one before"
+    (run,) = without_key.list()
+    assert (run.state, run.outcome) == ("received", None)
     assert run.error
     assert "B24_SECRET_KEY lacks the key" in run.error
+    assert f"run {run_id} stays open" in caplog.text
+    assert "B24_SECRET_KEY lacks the key" in caplog.text
+
+    expire(database, run_id)
+    claim = runs.claim(run_id)
+    assert claim
+    assert (claim.raw, claim.attempts) == (b"raw", 0)
+    (run,) = runs.list()
+    assert (run.state, run.error) == ("running", None)
+
+
+@pytest.mark.parametrize("outcome", [Outcome({"x": 1}), Outcome({}, error="why")])
+def test_an_outcome_that_no_key_can_read_is_answered_once_the_key_is_there_again(
+    runs: Runs, database: Database, outcome: Outcome
+) -> None:
+    run_id = accepted(runs)
+    claim = runs.claim(run_id)
+    assert claim
+    runs.finish(claim, outcome, workflow_id="1", told=True)
+    without_key = runs_with(database, "another key" * 4)
+    expire(database, run_id)
+    assert without_key.claim(run_id) is None
+    (run,) = without_key.list()
+    assert (run.state, run.outcome) == ("answering", outcome.kind)
+    assert "B24_SECRET_KEY lacks the key" in (run.error or "")
+    expire(database, run_id)
+    again = runs.claim(run_id)
+    assert again
+    assert (again.outcome, again.answer_attempts) == (outcome, 0)
+    assert runs.list()[0].error == outcome.error
 
 
 def test_a_counter_gives_each_run_its_number(runs: Runs) -> None:
