@@ -127,7 +127,10 @@ class Answering:
             for answer in answers:
                 self._close(answer.claim, REMOVED)
             return
-        calls = [(answer, *_call(answer, installation.language)) for answer in answers]
+        calls = [
+            (answer, *call_of(answer.outcome, answer.event_token, waits=answer.waits, language=installation.language))
+            for answer in answers
+        ]
         together: list[tuple[Answer, str, dict[str, Any]]] = []
         alone: list[tuple[Answer, str, dict[str, Any]]] = []
         for each in calls:
@@ -207,6 +210,15 @@ def must_be_told(outcome: Outcome, event_token: str, *, waits: bool) -> bool:
     return bool(event_token) and (waits or outcome.error is not None)
 
 
+def call_of(outcome: Outcome, event_token: str, *, waits: bool, language: str) -> tuple[str, dict[str, Any]]:
+    """The method and the parameters with which a process is told. ``language``: the portal's."""
+    message = FAILED.shown_in(language).format(why=outcome.error) if outcome.error else None
+    params = log_line(event_token, message) if message else {"EVENT_TOKEN": event_token}
+    if waits:
+        return "bizproc.event.send", {**params, "RETURN_VALUES": outcome.values}
+    return "bizproc.activity.log", params
+
+
 def log_line(event_token: str, message: str) -> dict[str, Any]:
     return {"EVENT_TOKEN": event_token, "LOG_MESSAGE": message}
 
@@ -215,14 +227,6 @@ def place(error: BaseException) -> str:
     """Which error, and where. Its text may hold anything, so it is left to the encrypted trace."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
-
-
-def _call(answer: Answer, language: str) -> tuple[str, dict[str, Any]]:
-    message = FAILED.shown_in(language).format(why=answer.outcome.error) if answer.outcome.error else None
-    params = log_line(answer.event_token, message) if message else {"EVENT_TOKEN": answer.event_token}
-    if answer.waits:
-        return "bizproc.event.send", {**params, "RETURN_VALUES": answer.outcome.values}
-    return "bizproc.activity.log", params
 
 
 def _fits_in_batch(params: dict[str, Any]) -> bool:

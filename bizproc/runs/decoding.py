@@ -3,7 +3,7 @@
 import datetime as dt
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from bizproc.definition.given import Properties
@@ -24,7 +24,14 @@ TIME_FORMATS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 
 
 class UnusableValues(BizprocError):
-    """Properties whose values do not fit the definition; the text names each."""
+    """Properties whose values do not fit the definition; the text names each.
+
+    faults: what is wrong, by the property's key
+    """
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{key}: {fault}" for key, fault in faults.items()))
+        self.faults = dict(faults)
 
 
 def slashes_of(language: str) -> Slashes:
@@ -58,15 +65,15 @@ def decode(properties: type[Input], given: PhpArray, slashes: Slashes = "m/d/Y")
     """
     by_name = _by_name(given)
     values: dict[str, Any] = {}
-    faults: list[str] = []
+    faults: dict[str, str] = {}
     for name, property_ in properties.__properties__.items():
         texts = _texts(property_, by_name.get(property_.key.lower()))
         try:
             values[name] = _value(property_, texts, slashes)
         except ValueError as error:
-            faults.append(f"{property_.key}: {error}")
+            faults[property_.key] = str(error)
     if faults:
-        raise UnusableValues("; ".join(faults))
+        raise UnusableValues(faults)
     return properties(**values)
 
 

@@ -1,7 +1,6 @@
 """Work on one run: read its callback, run the function, store the outcome, have the process told."""
 
 import datetime as dt
-import json
 import logging
 import queue
 import threading
@@ -22,7 +21,7 @@ from bizproc.runs.answering import Answer, Answering, must_be_told, place
 from bizproc.runs.callback import Callback, MalformedCallback
 from bizproc.runs.completion import Completion
 from bizproc.runs.decoding import UnusableValues, decode, slashes_of, slashes_seen
-from bizproc.runs.encoding import encode
+from bizproc.runs.outcomes import failed, succeeded
 from bizproc.runs.pauses import growing
 from bizproc.runs.run_context import RunContext
 from bizproc.runs.runs import TIME_RAN_OUT, Claim, Outcome, Runs, storable
@@ -170,7 +169,7 @@ class Execution:
             closes_at = _closes_at(claim, called)
             outcome = claim.outcome or self._run(claim, called, installation, closes_at)
         except MalformedCallback as error:
-            outcome = claim.outcome or self._failed(str(error))
+            outcome = claim.outcome or failed(str(error))
         except _Again as again:
             pause, why, trace = again.pause, again.why, again.trace
             self._patience(lambda: self._runs.try_again(claim, pause, why, trace))
@@ -233,10 +232,10 @@ class Execution:
         if activity is None:
             # The portal has a step that it should not know any more.
             self._patience(lambda: self._installations.want_registration(installation))
-            return self._failed(UNKNOWN.shown_in(installation.language).format(code=claim.code))
+            return failed(UNKNOWN.shown_in(installation.language).format(code=claim.code))
         seconds = (closes_at - now()).total_seconds() if closes_at else activity.definition.seconds
         if seconds <= 0:
-            return self._failed(TIME_RAN_OUT, activity)
+            return failed(TIME_RAN_OUT, activity)
         try:
             given = decode(activity.properties, called.properties, self._slashes(installation, activity, called))
             context = RunContext(
@@ -249,14 +248,14 @@ class Execution:
                 self._files.of_run(installation.member_id, claim.run_id),
                 self._completion.address(claim.run_id),
             )
-            return Outcome(self._values(activity, self._called(activity, given, context, seconds)))
+            return succeeded(activity, self._called(activity, given, context, seconds))
         except (PersonNeeded, PortalUnavailable, Deferred):
             raise
         except (ActivityFailed, UnusableValues, PortalRefused) as error:
-            return self._failed(str(error), activity)
+            return failed(str(error), activity)
         except TookTooLong:
             logger.warning("run %s of %s took longer than %.0f s", claim.run_id, claim.code, seconds)
-            return self._failed(TOO_LONG.shown_in(installation.language).format(seconds=f"{seconds:.0f}"), activity)
+            return failed(TOO_LONG.shown_in(installation.language).format(seconds=f"{seconds:.0f}"), activity)
         except Retry as error:
             pause = growing(claim.attempts) if error.after is None else dt.timedelta(seconds=max(0, error.after))
             return self._again(claim, activity, pause, str(error))
@@ -298,30 +297,13 @@ class Execution:
             raise error
         return returned
 
-    def _values(self, activity: AnyActivity, returned: Any) -> dict[str, Any]:
-        expected = activity.return_properties or type(None)
-        if not isinstance(returned, expected):
-            raise TypeError(f"{activity} returned {returned!r}, which is no {expected.__name__}")
-        values = encode(returned)
-        # What no JSON can say would fail every answer. So it fails the run, where its author sees it.
-        json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
-        return values
-
     def _again(
         self, claim: Claim, activity: AnyActivity, pause: dt.timedelta, why: str, trace: str | None = None
     ) -> Outcome:
         """Raises _Again, unless it was the last try."""
         if claim.attempts + 1 < activity.definition.tries:
             raise _Again(pause, storable(why), trace)
-        return replace(self._failed(why, activity), trace=trace, dead=True)
-
-    def _failed(self, why: str, activity: AnyActivity | None = None) -> Outcome:
-        """A failure, with the return property ``error`` where the definition has one: a portal knows no other way to
-        report one (PROTOCOL.md section 8)."""
-        why = storable(why)
-        declared = activity.definition.return_properties if activity else ()
-        keys = [each.key for each in declared if each.key.lower() == "error"]
-        return Outcome(dict.fromkeys(keys, why), error=why)
+        return replace(failed(why, activity), trace=trace, dead=True)
 
 
 def _closes_at(claim: Claim, called: Callback) -> dt.datetime | None:
