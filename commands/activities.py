@@ -1,17 +1,23 @@
 """``flask activities``: the definitions of this app, and their way into portals."""
 
+import json
+import sys
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
 import activities as package
 from bizproc import document_types
+from bizproc.context import Deferred, Retry
+from bizproc.definition.activity import AnyActivity
 from bizproc.definition.faults import DefinitionError
 from bizproc.definition.filters import Edition, shown
 from bizproc.definition.properties import Property, default_text
 from bizproc.definition.registry import Registry, discover
 from bizproc.definition.text import PLAIN, LocalizedText
+from bizproc.runs.decoding import UnusableValues
+from bizproc.runs.rehearsal import PortalAsked, Rehearsal, filled_in, rehearse
 from commands import Group, registration
 from commands.new_activity import write
 from commands.tables import show as show_table
@@ -63,9 +69,7 @@ def new(code: str) -> None:
 @click.argument("code")
 def show(code: str) -> None:
     """Show one activity: its texts, its properties, and where the designer offers it."""
-    activity = _discovered().get(code)
-    if activity is None:
-        raise click.ClickException(f"There is no activity {code!r}. 'flask activities list' tells which there are.")
+    activity = _existing(code)
     definition = activity.definition
     show_one(
         {
@@ -99,6 +103,67 @@ def show(code: str) -> None:
         ],
         nothing="",
     )
+
+
+@activities.command()
+@click.argument("code")
+@click.option("-i", "--input", "given", default="{}", metavar="JSON", help='The properties, such as {"times": 2}.')
+def run(code: str, given: str) -> None:
+    """Call one activity's function, here and now.
+
+    It needs no portal and no settings. What the process would get is printed as JSON; what the function does on its
+    way, such as its log lines, goes to stderr. Values are given as a portal sends them ("Y", "user_1"), or as JSON has
+    them (true, 1, lists), dates as ISO 8601.
+
+    Numbers begin at 1 and files are not kept. A function that asks for the portal is stopped there. Exits with 1 when
+    the function fails, and with 2 when properties are wrong.
+    """
+    activity = _existing(code)
+    properties = _filled_in(activity, given)
+    try:
+        outcome = rehearse(activity, properties, Rehearsal(lambda what, more: click.echo(f"{what}: {more}", err=True)))
+    except Deferred:
+        click.echo("It is deferred: its process waits until the run is completed.", err=True)
+        return
+    except Retry as error:
+        when = "after a pause" if error.after is None else f"after {error.after:g} s"
+        raise click.ClickException(f"It wants to be tried again {when}: {error}") from None
+    except PortalAsked:
+        raise click.ClickException(
+            "The function asks for the portal, and here is none. 'flask dev' runs it in a development portal; a test"
+            " can give it one: bizproc.testing.Process(portal=...)."
+        ) from None
+    if outcome.trace is not None:
+        click.echo(outcome.trace, err=True, nl=False)
+        sys.exit(1)
+    if outcome.error is not None:
+        raise click.ClickException(outcome.error)
+    click.echo(json.dumps(outcome.values, ensure_ascii=False))
+
+
+class WrongProperties(click.ClickException):
+    exit_code = 2
+
+
+def _filled_in(activity: AnyActivity, given: str) -> Any:
+    try:
+        values = json.loads(given)
+    except (ValueError, RecursionError) as error:
+        raise WrongProperties(f"--input is no JSON: {error}.") from None
+    if not isinstance(values, dict):
+        raise WrongProperties('--input is no object with the properties, such as {"times": 2}.')
+    try:
+        return filled_in(activity.properties, values)
+    except UnusableValues as error:
+        faults = "\n".join(f"  {key}: {fault}" for key, fault in error.faults.items())
+        raise WrongProperties(f"The properties do not fit:\n{faults}") from None
+
+
+def _existing(code: str) -> AnyActivity:
+    activity = _discovered().get(code)
+    if activity is None:
+        raise click.ClickException(f"There is no activity {code!r}. 'flask activities list' tells which there are.")
+    return activity
 
 
 def _all_languages(text: LocalizedText) -> str:

@@ -51,7 +51,7 @@ def list_(portal: str | None, code: str | None, state: str | None, limit: int) -
 @click.argument("run_id", type=int)
 def show(run_id: int) -> None:
     """Show one run: its times, its outcome and what the process was told."""
-    show_one(_shown(_existing(backend(), run_id)))
+    show_one(shown(_existing(backend(), run_id)))
 
 
 @runs.command()
@@ -103,7 +103,8 @@ def _existing(app: Backend, run_id: int) -> Run:
     return run
 
 
-def _shown(run: Run) -> dict[str, str]:
+def shown(run: Run) -> dict[str, str]:
+    """What ``flask runs show`` tells of a run."""
     return {
         "Run": str(run.id),
         "Portal": run.domain,

@@ -11,6 +11,7 @@ import pytest
 from bizproc.definition.faults import collecting
 from commands.activities import activities
 from commands.bench import bench
+from commands.callbacks import callbacks
 from commands.db import db
 from commands.dev import dev
 from commands.portals import portals
@@ -23,7 +24,7 @@ SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 
 
 def commands() -> Iterator[str]:
-    for command in (activities, bench, db, dev, portals, runs, worker):
+    for command in (activities, bench, callbacks, db, dev, portals, runs, worker):
         if isinstance(command, click.Group):
             yield from (f"flask {command.name} {name}" for name in command.commands)
         else:
@@ -40,7 +41,7 @@ def test_ci_runs_the_two_lines_that_the_readme_starts_with() -> None:
 def test_every_command_and_option_is_in_the_readme() -> None:
     for command in commands():
         assert f"`{command}" in README, command
-    for command in (runs.commands["list"], portals.commands["confirm"], dev):
+    for command in (runs.commands["list"], portals.commands["confirm"], callbacks.commands["receive"], dev):
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.opts[0] in README, parameter.opts

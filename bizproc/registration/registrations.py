@@ -58,6 +58,14 @@ class Registrations:
                 for row in session.scalars(rows)
             }
 
+    def prefix_of(self, installation_id: int, code: str) -> str:
+        """The prefix with which this code was registered; empty also where it never was."""
+        of_code = select(RegistrationRow.prefix).where(
+            RegistrationRow.installation_id == installation_id, RegistrationRow.code == code
+        )
+        with self._database.reading() as session:
+            return session.scalar(of_code) or ""
+
     def others(self, installation_id: int, prefix: str) -> set[str]:
         """The codes that were registered with another prefix."""
         rows = select(RegistrationRow.code).where(

@@ -55,6 +55,7 @@ def sender(form: PhpArray) -> Sender:
 class Callback:
     """One call of an activity.
 
+    code: with a developer's prefix where it was registered with one
     properties: as the form carries them, undecoded
     waits: whether the process waits for an answer
     tokens: of the user for whom the step runs, None where the queue server gave none
@@ -62,6 +63,7 @@ class Callback:
     timeout: seconds after which the step closes by itself, 0 for never
     """
 
+    code: str
     event_token: str
     workflow_id: str
     document_id: DocumentId
@@ -93,6 +95,7 @@ def read(raw: bytes) -> Callback:
         raise MalformedCallback(f"The callback's form has no usable {', '.join(faults)}.")
     auth = form.get("auth")
     return Callback(
+        code=text(form, "code"),
         event_token=text(form, "event_token"),
         workflow_id=text(form, "workflow_id"),
         document_id=DocumentId(*document_id),

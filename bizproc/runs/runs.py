@@ -409,6 +409,12 @@ class Runs:
             session.add(CounterNumberRow(run_id=claim.run_id, name=name, number=number))
             return number
 
+    def counters(self, installation_id: int) -> dict[str, int]:
+        """The last number that each of a portal's counters gave."""
+        given = select(CounterRow).where(CounterRow.installation_id == installation_id)
+        with self._database.reading() as session:
+            return {row.name: row.last for row in session.scalars(given)}
+
     def list(
         self, *, domain: str | None = None, code: str | None = None, state: str | None = None, limit: int = 50
     ) -> list[Run]:
@@ -423,6 +429,13 @@ class Runs:
         with self._database.reading() as session:
             found = session.execute(wanted.order_by(RunRow.id.desc()).limit(limit))
             return [self._run(row, of) for row, of in found]
+
+    def of_callback(self, installation_id: int, event_token: str) -> int | None:
+        """The run of the callback that brought this event token."""
+        event_hash = self._hashes.hash(event_token.encode())
+        wanted = select(RunRow.id).where(RunRow.installation_id == installation_id, RunRow.event_hash == event_hash)
+        with self._database.reading() as session:
+            return session.scalar(wanted)
 
     def get(self, run_id: int) -> Run | None:
         """With its results and its trace, which the list leaves out. Raises CannotDecrypt."""
