@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import re
+from typing import Any
 
 import click
 
@@ -11,10 +13,31 @@ from commands import Group, backend
 from commands.tables import show as show_table
 from commands.tables import show_one
 
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
 
 @click.group(cls=Group)
 def runs() -> None:
     """The runs of activities."""
+
+
+class Moment(click.ParamType[dt.datetime]):
+    """A moment as ISO 8601, in UTC where it has no zone, like all that is shown; or how long ago: ``90m``, ``2h``,
+    ``3d``."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.datetime:
+        ago = re.fullmatch(r"(\d{1,6})([mhd])", value, re.ASCII)
+        try:
+            if ago:
+                return dt.datetime.now(dt.UTC) - dt.timedelta(**{UNITS[ago[2]]: int(ago[1])})
+            moment = dt.datetime.fromisoformat(value)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is no moment. Write 2026-11-01, 2026-11-01T10:00, or how long ago: 2h, 3d.", param, ctx
+            )
 
 
 @runs.command("list")
@@ -26,9 +49,19 @@ def runs() -> None:
         ["received", "running", "answering", "waiting", "deferred", "closed", "succeeded", "failed", "dead"]
     ),
 )
+@click.option("--since", type=Moment(), help="Received then or later: 2026-11-01, 2026-11-01T10:00 (UTC), 2h, 3d.")
+@click.option("--until", type=Moment(), help="Received before.")
 @click.option("--limit", default=50, show_default=True)
-def list_(portal: str | None, code: str | None, state: str | None, limit: int) -> None:
-    """List the runs, the newest first."""
+def list_(
+    portal: str | None,
+    code: str | None,
+    state: str | None,
+    since: dt.datetime | None,
+    until: dt.datetime | None,
+    limit: int,
+) -> None:
+    """List the runs, the last to come first. Times are UTC."""
+    found = backend().runs.list(domain=portal, code=code, state=state, since=since, until=until, limit=limit)
     show_table(
         ("Run", "Portal", "Code", "State", "Outcome", "Received", "Why"),
         (
@@ -41,7 +74,7 @@ def list_(portal: str | None, code: str | None, state: str | None, limit: int) -
                 _moment(run.received_at),
                 run.error or "",
             )
-            for run in backend().runs.list(domain=portal, code=code, state=state, limit=limit)
+            for run in found
         ),
         nothing="There are no such runs.",
     )

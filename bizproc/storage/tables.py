@@ -167,6 +167,7 @@ class RegistrationRow(Table):
 
 
 _CLOSED = text("state = 'closed'")
+FAILED = text("outcome IN ('failed', 'dead')")
 
 
 class RunRow(Table):
@@ -192,6 +193,11 @@ class RunRow(Table):
         Index("ix_runs_state_due_at", "state", "due_at"),
         Index("ix_runs_installation_id_workflow_hash", "installation_id", "workflow_hash"),
         Index("ix_runs_outcome_changed_at", "outcome", "changed_at", sqlite_where=_CLOSED, postgresql_where=_CLOSED),
+        Index("ix_runs_received_at", "received_at"),
+        Index("ix_runs_installation_id_received_at", "installation_id", "received_at"),
+        Index("ix_runs_installation_id_code_received_at", "installation_id", "code", "received_at"),
+        Index("ix_runs_code_received_at", "code", "received_at"),
+        Index("ix_runs_outcome_received_at", "outcome", "received_at", sqlite_where=FAILED, postgresql_where=FAILED),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

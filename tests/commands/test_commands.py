@@ -1,5 +1,6 @@
 """The commands, as somebody types them."""
 
+import datetime as dt
 import json
 import os
 import pty
@@ -147,6 +148,17 @@ def test_portals_and_runs_are_listed(environment: dict[str, str], portal: Portal
     (_, only) = flask("runs", "list", "--state", "failed", environment=environment).stdout.splitlines()
     assert only.endswith("cannot fly")
     assert flask("runs", "list", "--code", "x", environment=environment).stdout == "There are no such runs.\n"
+    tomorrow = (now() + dt.timedelta(days=1)).date().isoformat()
+    for since, until, number in (
+        ("1h", tomorrow, 2),
+        ("2020-01-01T10:00", "1h", 0),
+        (tomorrow, f"{tomorrow}T23:00", 0),
+    ):
+        chosen = flask("runs", "list", "--since", since, "--until", until, environment=environment)
+        assert len(chosen.stdout.splitlines()[1:]) == number, chosen.output
+    for wrong in ("yesterday", "3w", "999999d", "2026-13-01"):
+        refused = flask("runs", "list", "--since", wrong)
+        assert (refused.exit_code, f"{wrong!r} is no moment. Write 2026-11-01," in refused.stderr) == (2, True)
 
     shown = flask("runs", "show", listed[1].split()[0], environment=environment).stdout
     assert "Why             cannot fly" in shown

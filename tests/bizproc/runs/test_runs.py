@@ -1,13 +1,14 @@
 """The stored runs, on both databases."""
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
-from bizproc.runs.runs import HAND_AGAIN, Outcome, Runs
+from bizproc.runs.runs import HAND_AGAIN, RARE, Outcome, Runs
 from bizproc.secrets import Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
@@ -237,9 +238,60 @@ def test_the_list_is_filtered(runs: Runs) -> None:
     assert [run.id for run in runs.list(domain="p1.example.com")] == [first]
     assert [run.id for run in runs.list(state="failed")] == [first]
     assert [run.id for run in runs.list(state="received")] == [second]
-    assert runs.list(code="other") == []
+    assert runs.list(state="received", code="other", domain="p2.example.com") == []
+    assert runs.list(code="other") == runs.list(domain="other") == runs.list(state="closed") == []
     assert len(runs.list(limit=1)) == 1
     assert runs.get(10**9) is None
+
+
+def test_the_list_goes_by_when_a_callback_came(runs: Runs, database: Database) -> None:
+    """What was in the spool is stored after what came later."""
+    moment = dt.datetime(2026, 11, 1, 10, tzinfo=dt.UTC)
+    ids = [accepted(runs, str(hours)) for hours in (2, 0, 1)]
+    with database.writing() as session:
+        for run_id, hours in zip(ids, (2, 0, 1), strict=True):
+            session.get_one(RunRow, run_id).received_at = moment + dt.timedelta(hours=hours)
+    two, zero, one = ids
+    hour = dt.timedelta(hours=1)
+    assert [run.id for run in runs.list()] == [two, one, zero]
+    assert [run.id for run in runs.list(since=moment + hour)] == [two, one]
+    assert [run.id for run in runs.list(until=moment + hour)] == [zero]
+    assert [run.id for run in runs.list(since=moment + hour, until=moment + 2 * hour, code="code")] == [one]
+
+
+STATES = (None, "received", "running", "answering", "waiting", "deferred", "closed", "succeeded", "failed", "dead")
+FILTERS = list(itertools.product((None, "p1.example.com"), (None, "code"), STATES, (None, now())))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_list_is_served_by_its_index(runs: Runs, database: Database) -> None:
+    """So it stays as fast however many runs there are. What PostgreSQL does goes by how many there are."""
+    accepted(runs)
+    asked: list[tuple[str, object]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        if "FROM runs" in statement:
+            asked.append((statement, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    for domain, code, state, since in FILTERS:
+        runs.list(domain=domain, code=code, state=state, since=since)
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert len(asked) == len(FILTERS)
+    with database.engine.connect() as connection:
+        for (statement, parameters), (domain, code, state, _) in zip(asked, FILTERS, strict=True):
+            explained = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plan = "\n".join(str(row) for row in explained)
+            assert expected_index(domain, code, state) in plan, (domain, code, state, plan)
+
+
+def expected_index(domain: str | None, code: str | None, state: str | None) -> str:
+    if state in ("failed", "dead"):
+        return "ix_runs_outcome_received_at"
+    if state in RARE:
+        return "ix_runs_state_due_at"
+    columns = "_".join(name for name, given in (("installation_id", domain), ("code", code)) if given)
+    return f"ix_runs_{columns}_received_at" if columns else "ix_runs_received_at"
 
 
 def expire(database: Database, run_id: int) -> None:
