@@ -4,6 +4,7 @@ A portal's answers go one call after another, so that no two of one process meet
 queued up meanwhile goes in one batch: at two calls a second that is a hundred answers instead of two.
 """
 
+import datetime as dt
 import logging
 import threading
 import time
@@ -22,10 +23,12 @@ from bizproc.portal.installations import REMOVED, Installation, Installations
 from bizproc.registration.sending import survives_a_query
 from bizproc.runs.pauses import growing
 from bizproc.runs.runs import Claim, Outcome, Runs
+from bizproc.secrets import CannotDecrypt
 from bizproc.storage.patience import Patience
 
 logger = logging.getLogger(__name__)
 
+PUT_OFF = dt.timedelta(seconds=30)
 THREADS = 8
 BATCH = 50
 LARGEST_IN_BATCH = 8_000
@@ -152,6 +155,10 @@ class Answering:
             for answer, *_ in calls:
                 self._wait_for_person(answer.claim)
             return
+        except CannotDecrypt as error:
+            for answer, *_ in calls:
+                self._put_off(answer, error)
+            return
         except Exception as error:  # whatever a portal answers, no run must stay open without a next try
             for answer, *_ in calls:
                 self._not_taken(answer, _code(error), _why(error))
@@ -171,6 +178,8 @@ class Answering:
             self._with_token(installation, answer.tokens, lambda token: token.call_method(method, params))
         except PersonNeeded:
             self._wait_for_person(answer.claim)
+        except CannotDecrypt as error:
+            self._put_off(answer, error)
         except Exception as error:  # as above
             self._not_taken(answer, _code(error), _why(error))
         else:
@@ -184,6 +193,11 @@ class Answering:
             if given is None or error_code(error) not in TOKEN_REFUSED:
                 raise
         return call(self._patience(lambda: self._installations.token(installation)))
+
+    def _put_off(self, answer: Answer, error: CannotDecrypt) -> None:
+        """However often: a key that is missing can be added again."""
+        logger.warning("run %s: not answered, again in %s s: %s", answer.claim.run_id, PUT_OFF.seconds, error)
+        self._patience(lambda: self._runs.later(answer.claim, PUT_OFF))
 
     def _not_taken(self, answer: Answer, code: str, why: str) -> None:
         claim, failure = answer.claim, answer.outcome.error

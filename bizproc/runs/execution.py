@@ -17,7 +17,7 @@ from bizproc.portal.b24 import PersonNeeded, PortalRefused, PortalUnavailable, S
 from bizproc.portal.connections import same_host
 from bizproc.portal.installations import REMOVED, Installation, Installations
 from bizproc.runs import callback
-from bizproc.runs.answering import Answer, Answering, must_be_told, place
+from bizproc.runs.answering import PUT_OFF, Answer, Answering, must_be_told, place
 from bizproc.runs.callback import Callback, MalformedCallback
 from bizproc.runs.completion import Completion
 from bizproc.runs.decoding import UnusableValues, decode, slashes_of, slashes_seen
@@ -26,12 +26,12 @@ from bizproc.runs.pauses import growing
 from bizproc.runs.run_context import RunContext
 from bizproc.runs.runs import TIME_RAN_OUT, Claim, Outcome, Runs, storable
 from bizproc.runs.turns import Turns
+from bizproc.secrets import CannotDecrypt
 from bizproc.storage.patience import AWAY, Patience
 from bizproc.storage.tables import Slashes, now
 
 logger = logging.getLogger(__name__)
 
-PUT_OFF = dt.timedelta(seconds=30)
 AT_ONCE_PER_PORTAL = 4
 
 UNEXPECTED = t(
@@ -177,7 +177,7 @@ class Execution:
         except PersonNeeded:
             self._patience(lambda: self._runs.wait_for_person(claim))
             return None
-        except PortalUnavailable as error:
+        except (PortalUnavailable, CannotDecrypt) as error:  # a key that is missing can be added again
             logger.warning("run %s: put off for %s s: %s", claim.run_id, PUT_OFF.seconds, error)
             self._patience(lambda: self._runs.later(claim, PUT_OFF))
             return None
@@ -227,7 +227,7 @@ class Execution:
     def _run(
         self, claim: Claim, called: Callback, installation: Installation, closes_at: dt.datetime | None
     ) -> Outcome:
-        """Raises _Again, Deferred, PersonNeeded and PortalUnavailable."""
+        """Raises _Again, Deferred, PersonNeeded, PortalUnavailable and CannotDecrypt."""
         activity = self._registry.get(claim.code)
         if activity is None:
             # The portal has a step that it should not know any more.
@@ -249,7 +249,7 @@ class Execution:
                 self._completion.address(claim.run_id),
             )
             return succeeded(activity, self._called(activity, given, context, seconds))
-        except (PersonNeeded, PortalUnavailable, Deferred):
+        except (PersonNeeded, PortalUnavailable, CannotDecrypt, Deferred):
             raise
         except (ActivityFailed, UnusableValues, PortalRefused) as error:
             return failed(str(error), activity)

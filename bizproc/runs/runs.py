@@ -352,7 +352,7 @@ class Runs:
 
     def later(self, claim: Claim, pause: dt.timedelta) -> None:
         """Work on it again after a pause, from where it is."""
-        self._change(claim, due_at=now() + pause)
+        self._change(claim, due_at=now() + pause, sending=False)
 
     def wait_for_person(self, claim: Claim) -> None:
         """Leave it until a person has opened the app in the portal."""

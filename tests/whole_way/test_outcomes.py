@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
-from bizproc.runs.answering import BATCH
-from bizproc.storage.tables import RunRow, now
+from bizproc.runs.answering import BATCH, PUT_OFF
+from bizproc.secrets import Secrets
+from bizproc.storage.database import Database
+from bizproc.storage.tables import InstallationRow, RunRow, now
 from tests.conftest import Portal, RunningApp, eventually, values
 from tests.shelf import behaviours
 
@@ -211,3 +213,38 @@ def _workflow(portal: Portal, process: str) -> str:
     from urllib.parse import parse_qs
 
     return parse_qs(portal.callback(process))["workflow_id"][0]
+
+
+def test_what_needs_tokens_that_no_key_can_read_waits_for_the_key(
+    installed: RunningApp, portal: Portal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Callbacks without tokens of their own: one is to be answered when the key goes missing, one comes then."""
+    database = installed.backend.database
+    with database.reading() as session:
+        readable = session.get_one(InstallationRow, 1).access_token
+    processes = [portal.run("held", {"words": "x"}, user_id=0)]
+    eventually(lambda: behaviours.CALLS)
+    set_access_token(database, Secrets(["another key" * 4]).encrypt(b"token"))
+    behaviours.RELEASED.set()
+    processes.append(portal.run("held", {"words": "y"}, user_id=0))
+    eventually(lambda: caplog.text.count("B24_SECRET_KEY lacks the key") == 2)
+    eventually(lambda: len(put_off(database)) == 2)
+    assert behaviours.CALLS == ["x"]
+    with database.reading() as session:
+        assert set(session.scalars(select(RunRow.answer_attempts + RunRow.attempts))) == {0}
+
+    set_access_token(database, readable)
+    with database.writing() as session:
+        session.execute(update(RunRow).values(due_at=now()))
+    assert [values(portal.finished(process)) for process in processes] == [{"told": "x"}, {"told": "y"}]
+
+
+def put_off(database: Database) -> list[int]:
+    """The runs whose leases have been given up."""
+    with database.reading() as session:
+        return list(session.scalars(select(RunRow.id).where(RunRow.due_at <= now() + PUT_OFF)))
+
+
+def set_access_token(database: Database, sealed: bytes | None) -> None:
+    with database.writing() as session:
+        session.execute(update(InstallationRow).values(access_token=sealed))
