@@ -1,6 +1,6 @@
 """The names that an activity module needs."""
 
-from bizproc.context import ActivityFailed, Context, DocumentId, Files, Retry, StoredFile
+from bizproc.context import ActivityFailed, Context, DialogContext, DocumentId, Files, Retry, StoredFile
 from bizproc.definition.activity import activity, robot
 from bizproc.definition.definition import Filter
 from bizproc.definition.fields import (
@@ -28,6 +28,7 @@ from bizproc.definition.values import User
 __all__ = [
     "ActivityFailed",
     "Context",
+    "DialogContext",
     "DocumentId",
     "Files",
     "Filter",

@@ -1,7 +1,7 @@
 """What a running activity knows of its process and can ask of the app."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Never, TypeVar
 
@@ -39,6 +39,27 @@ class Files(ABC):
 
         Raises ValueError for a name with a path in it.
         """
+
+
+class DialogContext(ABC):
+    """Given to a function that lists the options of a select, whenever somebody opens the settings of a step.
+
+    member_id, domain: of the portal; the member id stays when the portal is renamed
+    language: of the person, such as ``de``
+    """
+
+    member_id: str
+    domain: str
+    language: str
+
+    @property
+    @abstractmethod
+    def portal(self) -> "Client":
+        """A b24pysdk client for this portal, with the rights of the person who has opened the settings."""
+
+
+ListOptions = Callable[[DialogContext], Mapping[str, str]]
+"""A function that lists the options of a select: each option's key, which is the value, and its title."""
 
 
 class Context(ABC):

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeGuard, TypeVar, get_type_hints
 
 from bizproc.context import Context
@@ -38,6 +39,11 @@ class Activity(Generic[Input, Output]):
     def __call__(self, given: Input, context: Context) -> Output:
         return self.function(given, context)
 
+    @property
+    def template(self) -> Path | None:
+        """The settings dialog's own template; None where it has none."""
+        return template_of(self.definition, inspect.unwrap(self.function))
+
     def __repr__(self) -> str:
         return f"<{self.definition.kind} {self.definition.code}>"
 
@@ -62,6 +68,7 @@ def activity(
     tries: int = 3,
     seconds: float = 300,
     at_once: int | None = None,
+    placement: bool | str = False,
 ) -> Decorator:
     """Make an activity of a function ``(given: Input, context: Context) -> Output``.
 
@@ -84,6 +91,7 @@ def robot(
     tries: int = 3,
     seconds: float = 300,
     at_once: int | None = None,
+    placement: bool | str = False,
 ) -> Decorator:
     """Make a robot (automation rule) of a function; all else is as with ``activity``."""
     return _decorator("robot", **locals())
@@ -105,12 +113,26 @@ def _decorator(kind: Kind, code: str, name: Text, description: Text | None, **re
         if return_properties:
             faults += [fault.below("return_properties") for fault in return_properties.__faults__]
         faults += check(definition)
+        faults += _template(definition, function)
         module = function.__module__
         path = module if module.rpartition(".")[2] == code else f"{module}.{code}"
         report([fault.below(path) for fault in faults])
         return Activity(definition, function, properties, return_properties)
 
     return declare
+
+
+def _template(definition: Definition, function: Callable[..., Any]) -> Iterator[Fault]:
+    path = template_of(definition, function)
+    if path is not None and not path.is_file():
+        yield Fault("placement", f"there is no template {path.name} next to the module, in {path.parent.name}/")
+
+
+def template_of(definition: Definition, function: Callable[..., Any]) -> Path | None:
+    """Where the settings dialog's own template of an activity is; None where it has none."""
+    if not isinstance(definition.placement, str):
+        return None
+    return Path(inspect.getfile(function)).parent / definition.placement
 
 
 def _signature(

@@ -5,6 +5,7 @@ refused beyond the portal, and why.
 """
 
 import datetime as dt
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -31,6 +32,9 @@ RESERVED = frozenset(
 )
 
 LONGEST_SECONDS = 24 * 3600
+LONGEST_CODE_WITH_DIALOG = 100
+"""Characters. The dialog's address ends with the code, and a portal tells addresses apart by their first 200 characters
+(PROTOCOL.md section 6): this leaves 90 for the app's own address and a prefix."""
 
 
 def check(definition: Definition) -> list[Fault]:
@@ -43,6 +47,7 @@ def check(definition: Definition) -> list[Fault]:
         *_of_each(definition.properties, "properties", _declared),
         *_of_each(definition.return_properties, "return_properties", _declared),
         *_limits(definition),
+        *_placement(definition),
         *check_beyond_portal(definition),
     ]
     found = {fault.path for fault in own}
@@ -68,6 +73,24 @@ def _limits(definition: Definition) -> Iterator[Fault]:
         yield Fault("seconds", f"must be more than 0 and at most {LONGEST_SECONDS}")
     if definition.at_once is not None and definition.at_once < 1:
         yield Fault("at_once", "must be 1 or more, or None")
+
+
+def _placement(definition: Definition) -> Iterator[Fault]:
+    placement = definition.placement
+    if placement is False:
+        for each in definition.properties:
+            if each.list_options is not None:
+                words = "come from a function, which only a settings dialog asks: the activity needs placement=True"
+                yield Fault(f"properties.{each.key}.options", words)
+        return
+    if placement is not True and not (isinstance(placement, str) and re.fullmatch(r"\w[\w.-]*\.html", placement)):
+        yield Fault("placement", f"{placement!r} is neither True, False, nor a template's name such as my_dialog.html")
+    if len(definition.code) > LONGEST_CODE_WITH_DIALOG:
+        yield Fault(
+            "code",
+            f"has {len(definition.code)} characters, with a settings dialog at most {LONGEST_CODE_WITH_DIALOG} are"
+            " allowed",
+        )
 
 
 def _code(code: str) -> Iterator[Fault]:
@@ -179,6 +202,8 @@ def _declared(property_: Property) -> Iterator[Fault]:
             yield Fault("options", f"{option!r} is no option key: a portal cuts it off at the NUL")
     if not _known(property_.type):
         return
+    if property_.format not in (None, "json"):
+        yield Fault("format", f"{property_.format!r} is no format; there is json")
     if property_.type == "select" and not property_.options:
         yield Fault("options", "are missing; a select needs at least one")
     yield from _default(property_)
@@ -211,6 +236,15 @@ def _default(property_: Property) -> Iterator[Fault]:
     for value in property_.default if property_.multiple else [property_.default]:
         if property_.type != "select" and not _fits(value, python_type(property_.type)):
             yield Fault("default", f"{value!r} is no {python_type(property_.type).__name__}")
+        elif property_.format == "json":
+            yield from _json(value)
+
+
+def _json(value: str) -> Iterator[Fault]:
+    try:
+        json.loads(value)
+    except ValueError as error:
+        yield Fault("default", f"is no JSON: {error}")
 
 
 def _fits(value: object, wanted: type) -> bool:

@@ -55,6 +55,8 @@ class Definition:
     tries: how often the function is called, if it raises ``Retry`` or what nobody foresaw
     seconds: how long the function may take, where the step has no timeout of its own
     at_once: how many runs of it one worker process works on at a time; None for any number
+    placement: a step's settings are a dialog of the app's own: True for a form made from the properties, or the file
+        name of a template next to the module
     handler, placement_handler: where callbacks and the settings dialog go. A module says neither: they are the
     installation's
     """
@@ -75,10 +77,11 @@ class Definition:
     tries: int = 3
     seconds: float = 300
     at_once: int | None = None
+    placement: bool | str = False
 
-    def to_bitrix(self, handler: str | None = None) -> dict[str, Any]:
-        """The parameters of ``bizproc.activity.add`` or ``bizproc.robot.add``; HANDLER only where one is given here or
-        by the definition. What the definition does not have is left out."""
+    def to_bitrix(self, handler: str | None = None, placement_handler: str | None = None) -> dict[str, Any]:
+        """The parameters of ``bizproc.activity.add`` or ``bizproc.robot.add``; HANDLER and PLACEMENT_HANDLER only where
+        one is given here or by the definition. What the definition does not have is left out."""
         # Only the letters Y and N have the effect they name (PROTOCOL.md section 6, USE_SUBSCRIPTION).
         fields: dict[str, Any] = {"CODE": self.code, "NAME": self.name.to_bitrix()}
         if handler or self.handler:
@@ -97,8 +100,8 @@ class Definition:
             fields["DOCUMENT_TYPE"] = list(self.document_type)
         if self.filter is not None:
             fields["FILTER"] = self.filter.to_bitrix()
-        if self.placement_handler is not None:
-            fields |= {"USE_PLACEMENT": "Y", "PLACEMENT_HANDLER": self.placement_handler}
+        if placement_handler or self.placement_handler is not None:
+            fields |= {"USE_PLACEMENT": "Y", "PLACEMENT_HANDLER": placement_handler or self.placement_handler}
         return fields
 
     @classmethod
@@ -112,10 +115,10 @@ class Definition:
 
         return load(fields, kind)
 
-    def to_bitrix_update(self, handler: str) -> dict[str, Any]:
+    def to_bitrix_update(self, handler: str, placement_handler: str | None = None) -> dict[str, Any]:
         """The FIELDS of an update after which the portal holds exactly this definition: since an update is partial,
         what the definition does not have carries its clearing value (PROTOCOL.md sections 5 and 6). For a JSON call: an
         empty PROPERTIES does not survive the query string of a batch."""
-        fields = {**CLEARED, **self.to_bitrix(handler)}
+        fields = {**CLEARED, **self.to_bitrix(handler, placement_handler)}
         del fields["CODE"]
         return fields

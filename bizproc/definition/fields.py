@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, LiteralString, TypedDict, TypeVar, Unpack, overload
 
+from bizproc.context import ListOptions
 from bizproc.definition.text import Text
 from bizproc.definition.values import User
 
@@ -57,6 +58,8 @@ class Declared:
     multiple: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     default: Any = None
+    list_options: ListOptions | None = None
+    format: Literal["json"] | None = None
 
 
 @overload
@@ -169,15 +172,32 @@ def string(name: Text, **given: Any) -> Any:
 
 
 @overload
-def text(name: Text, *, multiple: Literal[True], default: Sequence[str] = ..., **more: Unpack[Listed]) -> list[str]: ...
+def text(
+    name: Text,
+    *,
+    multiple: Literal[True],
+    default: Sequence[str] = ...,
+    format: Literal["json"] | None = ...,
+    **more: Unpack[Listed],
+) -> list[str]: ...
 @overload
-def text(name: Text, *, required: Literal[True], default: str = ..., **more: Unpack[Single]) -> str: ...
+def text(
+    name: Text,
+    *,
+    required: Literal[True],
+    default: str = ...,
+    format: Literal["json"] | None = ...,
+    **more: Unpack[Single],
+) -> str: ...
 @overload
-def text(name: Text, *, default: str, **more: Unpack[Free]) -> str: ...
+def text(name: Text, *, default: str, format: Literal["json"] | None = ..., **more: Unpack[Free]) -> str: ...
 @overload
-def text(name: Text, *, default: None = ..., **more: Unpack[Optional]) -> str | None: ...
+def text(
+    name: Text, *, default: None = ..., format: Literal["json"] | None = ..., **more: Unpack[Optional]
+) -> str | None: ...
 def text(name: Text, **given: Any) -> Any:
-    """Text of several lines."""
+    """Text of several lines. ``format="json"``: the settings dialog tells where a text is no JSON; the function still
+    gets the text."""
     return Declared("text", name, **given)
 
 
@@ -305,19 +325,33 @@ def select(
 def select(
     name: Text,
     *,
-    options: Mapping[str, str],
+    options: Mapping[str, str] | ListOptions,
     multiple: Literal[True],
     default: Sequence[str] = ...,
     **more: Unpack[Listed],
 ) -> list[str]: ...
 @overload
 def select(
-    name: Text, *, options: Mapping[str, str], required: Literal[True], default: str = ..., **more: Unpack[Single]
+    name: Text,
+    *,
+    options: Mapping[str, str] | ListOptions,
+    required: Literal[True],
+    default: str = ...,
+    **more: Unpack[Single],
 ) -> str: ...
 @overload
-def select(name: Text, *, options: Mapping[str, str], default: str, **more: Unpack[Free]) -> str: ...
+def select(name: Text, *, options: Mapping[str, str] | ListOptions, default: str, **more: Unpack[Free]) -> str: ...
 @overload
-def select(name: Text, *, options: Mapping[str, str], default: None = ..., **more: Unpack[Optional]) -> str | None: ...
-def select(name: Text, *, options: Mapping[Any, str], **given: Any) -> Any:
-    """One of the options. ``options``: key to title; a default is an option's key."""
+def select(
+    name: Text, *, options: Mapping[str, str] | ListOptions, default: None = ..., **more: Unpack[Optional]
+) -> str | None: ...
+def select(name: Text, *, options: Mapping[Any, str] | ListOptions, **given: Any) -> Any:
+    """One of the options. A default is an option's key.
+
+    options: key to title; or a function of the settings dialog's context that gives these. The portal does not know the
+        options of a function: it keeps a string, so the activity's function can also get one that is not listed (any
+        more)
+    """
+    if callable(options):
+        return Declared("string", name, list_options=options, **given)
     return Declared("select", name, options=options, **given)

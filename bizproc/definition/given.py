@@ -90,6 +90,8 @@ def _property(name: str, declared: Declared) -> Property:
         required=declared.required,
         multiple=declared.multiple,
         options=declared.options,
+        list_options=declared.list_options,
+        format=declared.format,
         default=list(default) if declared.multiple and isinstance(default, (list, tuple)) else default,
     )
 

@@ -3,8 +3,9 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from bizproc.context import ListOptions
 from bizproc.definition.text import LocalizedText
 from bizproc.definition.values import User
 
@@ -40,6 +41,8 @@ class Property:
     key: under which name forms and answers carry it
     options: for the select types, each option's key and what the designer shows for it
     default: a Python value of the type (a list when multiple), None for none
+    list_options: lists the options in the settings dialog, of a property that is a plain string for the portal
+    format: what a text holds, where the settings dialog is to check it
     """
 
     key: str
@@ -50,6 +53,8 @@ class Property:
     multiple: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     default: Any = None
+    list_options: ListOptions | None = None
+    format: Literal["json"] | None = None
 
     def to_bitrix(self) -> dict[str, Any]:
         """The property as PROPERTIES and RETURN_PROPERTIES hold it."""

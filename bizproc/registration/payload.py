@@ -43,10 +43,11 @@ def payload(definition: Definition, *, app_url: str, edition: str, prefix: str =
     handler is the same, so that the app knows its activity by the address. A settings dialog's address has the prefix
     too: a portal wants another one for every code, within its first characters (PROTOCOL.md section 6)."""
     previous = definition.previous_code
-    fields = definition.to_bitrix_update(handler=f"{app_url}/activities/{definition.code}")
-    if prefix and definition.placement_handler:
-        dialog = urlsplit(definition.placement_handler)
-        fields["PLACEMENT_HANDLER"] = dialog._replace(query=f"prefix={prefix}&{dialog.query}".rstrip("&")).geturl()
+    dialog = f"{app_url}/settings/{definition.code}" if definition.placement else definition.placement_handler
+    if prefix and dialog:
+        address = urlsplit(dialog)
+        dialog = address._replace(query=f"prefix={prefix}&{address.query}".rstrip("&")).geturl()
+    fields = definition.to_bitrix_update(f"{app_url}/activities/{definition.code}", dialog)
     return Payload(
         code=prefix + definition.code,
         kind=definition.kind,
