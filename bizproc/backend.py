@@ -10,6 +10,7 @@ from bizproc.files import FileStore
 from bizproc.portal.b24 import PortalApp
 from bizproc.portal.connections import Connections
 from bizproc.portal.installations import Installation, Installations
+from bizproc.portal.option_lists import OptionLists
 from bizproc.portal.pace import Pace
 from bizproc.portal.rest_log import RestLog
 from bizproc.portal.visitor import Visitor
@@ -65,6 +66,7 @@ class Backend:
             rest_log=RestLog(settings.rest_log_folder),
             allowed_portals=settings.allowed_portals,
         )
+        self.option_lists = OptionLists()
         self.installations = Installations(self.database, secrets, self.hashes, self.app)
         self.registrations = Registrations(self.database)
         self.registration = Registration(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Never
 
-from bizproc.context import Context, Deferred, DocumentId, Files, StoredFile, Value
+from bizproc.context import Context, Deferred, DialogContext, DocumentId, Files, StoredFile, Value
 from bizproc.document_types import DEAL, DocumentType
 
 
@@ -85,3 +85,31 @@ class Process(Context):
 
     def defer(self) -> Never:
         raise Deferred
+
+
+class Dialog(DialogContext):
+    """What a function that lists options gets::
+
+        assert departments(Dialog(portal=client)) == {"1": "Sales"}
+
+    portal: what ``context.portal`` gives, as with ``Process``
+    """
+
+    def __init__(
+        self,
+        *,
+        member_id: str = "1",
+        domain: str = "acme.bitrix24.com",
+        language: str = "en",
+        portal: Any = None,
+    ) -> None:
+        self.member_id = member_id
+        self.domain = domain
+        self.language = language
+        self._portal = portal
+
+    @property
+    def portal(self) -> Any:
+        if self._portal is None:
+            raise AssertionError("the portal is asked; give the dialog one: Dialog(portal=...)")
+        return self._portal

@@ -1,6 +1,7 @@
 """Read a request's form as a portal writes it. The query string never mixes with it."""
 
 import datetime as dt
+from urllib.parse import parse_qsl
 
 from flask import request
 from werkzeug.exceptions import LengthRequired
@@ -29,6 +30,17 @@ def form() -> PhpArray:
         return parse_str(body())
     except ValueError as error:
         raise UnreadableForm(str(error)) from None
+
+
+def asked(name: str) -> str:
+    """What the query says. Not by request.args: that fails on one that is no UTF-8."""
+    return dict(parse_qsl(request.query_string.decode("utf-8", "replace"))).get(name, "")
+
+
+def asked_language() -> str:
+    """The language in which the portal opened a page, such as ``de``; empty where it does not say."""
+    language = asked("LANG").lower()
+    return language if language.isalpha() and len(language) == 2 else ""
 
 
 def tokens(access: str, refresh: str, lives: int) -> Tokens:

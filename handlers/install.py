@@ -2,7 +2,6 @@
 
 import logging
 from typing import Any
-from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, request, url_for
 from werkzeug.exceptions import Forbidden
@@ -15,7 +14,7 @@ from bizproc.portal.installations import Installation
 from bizproc.portal.visitor import Visitor, visitor
 from bizproc.runs.callback import number, text
 from handlers import backend
-from handlers.forms import UnreadableForm, form, tokens
+from handlers.forms import UnreadableForm, asked, asked_language, form, tokens
 from handlers.pages import origin, page
 from handlers.refusals import refusal
 from handlers.senders import refused
@@ -153,7 +152,7 @@ def _installed(fields: PhpArray) -> Response:
     """Raises as ``_visitor`` does."""
     who = _visitor(fields)
     installation = backend().install(
-        who, application_token=text(fields, "APPLICATION_TOKEN"), language=_language(), app_host=request.host
+        who, application_token=text(fields, "APPLICATION_TOKEN"), language=asked_language(), app_host=request.host
     )
     return _page(installation, who, "install.html")
 
@@ -164,7 +163,7 @@ def _visitor(fields: PhpArray) -> Visitor:
     given = tokens(text(fields, "AUTH_ID"), text(fields, "REFRESH_ID"), number(fields, "AUTH_EXPIRES"))
     if not given.access or not text(fields, "APPLICATION_TOKEN"):
         raise PortalRefused("the form is not the one with which a portal opens an app")
-    return visitor(backend().app, given, member_id=text(fields, "member_id"), endpoint=_asked("DOMAIN"))
+    return visitor(backend().app, given, member_id=text(fields, "member_id"), endpoint=asked("DOMAIN"))
 
 
 def _asking() -> tuple[Page, Installation]:
@@ -184,11 +183,11 @@ def _refused(error: Exception, fields: PhpArray) -> Response:
     refused("page", error, "install", text(fields, "member_id"))
     # Shown inside the portal's iframe, and nobody has said yet which portal that is; the page has nothing to click.
     words = NO_ADMINISTRATOR if isinstance(error, AdministratorNeeded) else NOT_PROVEN
-    return refusal(403, words.shown_in(_language()), portal="*", language=_language())
+    return refusal(403, words.shown_in(asked_language()), portal="*", language=asked_language())
 
 
 def _page(installation: Installation, who: Visitor, template: str) -> Response:
-    language = _language() or installation.language
+    language = asked_language() or installation.language
     return page(
         template,
         portal=origin(installation.client_endpoint),
@@ -203,20 +202,9 @@ def _page(installation: Installation, who: Visitor, template: str) -> Response:
     )
 
 
-def _language() -> str:
-    """The language in which the portal opened the page."""
-    asked = _asked("LANG").lower()
-    return asked if asked.isalpha() and len(asked) == 2 else ""
-
-
-def _asked(name: str) -> str:
-    """What the query says. Not by request.args: that fails on one that is no UTF-8."""
-    return dict(parse_qsl(request.query_string.decode("utf-8", "replace"))).get(name, "")
-
-
 def _activities(installation: Installation) -> list[dict[str, str]]:
     """The app's activities, with what the portal holds of each."""
-    language = _language() or installation.language
+    language = asked_language() or installation.language
     last = backend().registrations.last(installation.id)
     shown = []
     for activity in backend().registry:

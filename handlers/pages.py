@@ -4,12 +4,13 @@ import secrets
 from urllib.parse import urlsplit
 
 from flask import Response, make_response, render_template
+from jinja2 import Template
 
 from handlers import backend
 
 
-def page(template: str, *, portal: str, language: str, **values: object) -> Response:
-    """A page of handlers/templates that only this portal may frame (PROTOCOL.md section 9).
+def page(template: str | Template, *, portal: str, language: str, **values: object) -> Response:
+    """A page, by its name in handlers/templates, that only this portal may frame (PROTOCOL.md section 9).
 
     portal: scheme and host; empty for a page that nobody may frame, ``*`` for one that anybody may
     """

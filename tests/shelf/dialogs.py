@@ -83,6 +83,7 @@ class Listed(Properties):
 
 class Own(Properties):
     words: str = string("Words", default="hello")
+    mood: str = string("Mood", default="calm")
 
 
 @activity("every_field", name=t(en="Every field", de="Jedes Feld", ru="Все поля"), placement=True)
