@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bizproc.definition.filters import Edition, shown
 from bizproc.definition.portal_rules import Refused, check_document_type
 from bizproc.php import from_json, parse_str, to_int, to_json, to_text
-from devportal import lifecycle, steps
+from devportal import designer, lifecycle, steps
 from devportal.app_client import Reply
 from devportal.arguments import Arguments, ControlError
 from devportal.cloud import Cloud
@@ -163,6 +163,41 @@ def _state(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]
         }
 
 
+def _portal_now(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    arguments.end()
+    with portal.lock:
+        installation = portal.installation
+        return {
+            **describe(cloud, portal),
+            "portals": len(cloud.portals),
+            "renamed": portal.host != f"127.0.0.{portal.number}",
+            "installed": installation.installed,
+            "app_url": installation.app_url,
+            "version": installation.version,
+            "payment_expired": installation.payment_expired,
+            "registered": [str(record["CODE"]) for record in portal.records.all()],
+            "faults": portal.faults.as_json(),
+        }
+
+
+def _processes(_cloud: Cloud, portal: Portal, arguments: Arguments) -> list[dict[str, Any]]:
+    limit = arguments.whole("limit", 100)
+    arguments.end()
+    with portal.lock:
+        latest = list(reversed(portal.processes.values()))[:limit]
+        return [process.summary() for process in latest]
+
+
+def _designer(_cloud: Cloud, portal: Portal, arguments: Arguments) -> list[dict[str, Any]]:
+    document_type = _document_type(arguments)
+    edition, lang = arguments.text("edition", portal.edition), arguments.text("lang", portal.lang)
+    arguments.end()
+    if edition not in get_args(Edition):
+        raise ControlError(f"edition: must be one of {', '.join(get_args(Edition))}")
+    with portal.lock:
+        return designer.steps_for(portal, document_type, cast("Edition", edition), lang)
+
+
 def describe(cloud: Cloud, portal: Portal) -> dict[str, Any]:
     """What one needs to know of a portal to work with it."""
     return {
@@ -197,9 +232,9 @@ def _process(_cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, A
 
 
 def _log(cloud: Cloud, _portal: Portal, arguments: Arguments) -> list[dict[str, Any]]:
-    since, limit = arguments.whole("since", 0), arguments.whole("limit", 2000)
+    since, limit, about = arguments.whole("since", 0), arguments.whole("limit", 2000), arguments.text("about")
     arguments.end()
-    return [entry.as_json() for entry in cloud.log.since(since, limit)]
+    return [entry.as_json() for entry in cloud.log.since(since, limit, about)]
 
 
 def _filter(_cloud: Cloud, _portal: Portal, arguments: Arguments) -> dict[str, bool]:
@@ -246,6 +281,27 @@ def _open(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
     return _reply_json(portal, lifecycle.open_page(cloud, portal, url, user_id, placement, options))
 
 
+def _frame(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    app_url, url = arguments.url("app_url", required=False), arguments.url("url", required=False)
+    placement, user_id = arguments.text("placement", "DEFAULT"), arguments.whole("user_id", ADMIN, least=1)
+    options, lang = arguments.any("options"), arguments.text("lang")
+    arguments.end()
+    if app_url:
+        url = lifecycle.begin_install(portal, app_url)
+    elif not url and portal.installation.app_url:
+        url = f"{portal.installation.app_url}/"
+    elif not url:
+        raise ControlError("url: needed, as no application was installed by its URL")
+    opened = lifecycle.opening(cloud, portal, url, user_id, placement, options, lang)
+    return {"url": opened.url, "fields": dict(opened.form), "admin": cloud.is_admin(user_id)}
+
+
+def _install_finish(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
+    arguments.end()
+    lifecycle.finish_install(cloud, portal)
+    return {"installed": portal.installation.installed}
+
+
 def _update_app(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any]:
     stays_installed, new_token = arguments.flag("stays_installed", True), arguments.flag("new_token", False)
     arguments.end()
@@ -267,7 +323,7 @@ def _payment(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, An
     return {"expired": expired}
 
 
-def _run(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, list[str]]:
+def _document_type(arguments: Arguments) -> list[str]:
     document_type = arguments.any("document_type") or list(steps.DEFAULT_DOCUMENT_TYPE)
     if not isinstance(document_type, list) or not all(isinstance(part, str) for part in document_type):
         raise ControlError("document_type: must be a list of module, object and type")
@@ -275,6 +331,11 @@ def _run(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, list[s
         check_document_type(dict(enumerate(document_type)))
     except Refused:
         raise ControlError("document_type: must be a list of module, object and type") from None
+    return document_type
+
+
+def _run(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, list[str]]:
+    document_type = _document_type(arguments)
     code = arguments.text("code")
     if not code:
         raise ControlError("code: needed, of an activity or robot")
@@ -329,6 +390,8 @@ def _rename(cloud: Cloud, portal: Portal, arguments: Arguments) -> dict[str, Any
 
 GET_CALLS: Final[Mapping[str, Callable[[Cloud, Portal, Arguments], Any]]] = {
     "state": _state,
+    "portal": _portal_now,
+    "processes": _processes,
     "process": _process,
     "log": _log,
 }
@@ -338,8 +401,11 @@ POST_CALLS: Final[Mapping[str, Callable[[Cloud, Portal, Arguments], Any]]] = {
     "token": _token,
     "expire-tokens": _expire_tokens,
     "filter": _filter,
+    "designer": _designer,
     "install": _install,
     "open": _open,
+    "frame": _frame,
+    "install-finish": _install_finish,
     "update-app": _update_app,
     "uninstall": _uninstall,
     "payment": _payment,

@@ -90,7 +90,8 @@ class ExchangeLog:
                 )
             )
 
-    def since(self, number: int, limit: int) -> list[Exchange]:
-        """Up to `limit` entries after entry `number`, oldest first."""
+    def since(self, number: int, limit: int, about: str = "") -> list[Exchange]:
+        """Up to `limit` entries after entry `number` whose request has this text in it, oldest first."""
         with self._lock:
-            return [entry for entry in self._entries if entry.number > number][:limit]
+            later = [entry for entry in self._entries if entry.number > number]
+        return [entry for entry in later if about in entry.body][:limit]

@@ -1,7 +1,7 @@
 """Faults on demand: answers that fail and deliveries that get lost, come twice or late."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 MAX_SECONDS: Final = 86_400
@@ -46,7 +46,7 @@ class QueueFaults:
 
 
 _METHOD_KEYS: Final = {
-    "error": (str, int),
+    "error": (str, int, type(None)),
     "description": (str,),
     "status": (int,),
     "times": (int, type(None)),
@@ -82,6 +82,10 @@ class Faults:
         new_methods = {str(method).lower(): _method_fault(method, fault) for method, fault in methods.items()}
         new_queue = _queue_faults(queue)
         self.methods, self.queue = new_methods, new_queue
+
+    def as_json(self) -> dict[str, Any]:
+        """As `replace` takes them, with every key."""
+        return {"rest": {method: asdict(fault) for method, fault in self.methods.items()}, "queue": asdict(self.queue)}
 
     def next(self, method: str, *, in_batch: bool = False) -> MethodFault | None:
         """The fault for this call, counted. A command of a batch has only the faults of its own method."""

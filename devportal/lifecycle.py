@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -21,19 +22,36 @@ EVENTS: Final = frozenset({
 })  # fmt: skip
 
 
-def open_page(
-    cloud: Cloud, portal: Portal, url: str, user_id: int, placement: str = "DEFAULT", options: Any = None
-) -> Reply:
-    """Post to a page of the application what its iframe gets: on install, on opening, and in every placement."""
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The POST by which an iframe opens a page of the application; `url` has the query already."""
+
+    url: str
+    form: Pairs
+
+
+def opening(
+    cloud: Cloud,
+    portal: Portal,
+    url: str,
+    user_id: int,
+    placement: str = "DEFAULT",
+    options: Any = None,
+    lang: str = "",
+) -> Opening:
+    """What a page of the application gets: on install, on opening, and in every placement.
+
+    `lang` is the person's language, empty for the portal's.
+    """
     with portal.lock:
         grant = cloud.grant(portal, user_id)
         query = urlencode({
             "DOMAIN": portal.domain,
             "PROTOCOL": "0",
-            "LANG": portal.lang,
+            "LANG": lang or portal.lang,
             "APP_SID": secrets.token_hex(16),
         })  # fmt: skip
-        form = encoded([
+        form = [
             ("AUTH_ID", grant.access_token),
             ("AUTH_EXPIRES", str(int(cloud.tokens.lives))),
             ("REFRESH_ID", grant.refresh_token or ""),
@@ -44,20 +62,32 @@ def open_page(
             ("status", cloud.application.status),
             ("PLACEMENT", placement),
             ("PLACEMENT_OPTIONS", json.dumps(options or {}, ensure_ascii=False)),
-        ])  # fmt: skip
-    return cloud.client.post(portal.number, f"{url}{'&' if '?' in url else '?'}{query}", form)
+        ]  # fmt: skip
+    return Opening(f"{url}{'&' if '?' in url else '?'}{query}", form)
+
+
+def open_page(
+    cloud: Cloud, portal: Portal, url: str, user_id: int, placement: str = "DEFAULT", options: Any = None
+) -> Reply:
+    """Open a page of the application without a browser."""
+    opened = opening(cloud, portal, url, user_id, placement, options)
+    return cloud.client.post(portal.number, opened.url, encoded(opened.form))
+
+
+def begin_install(portal: Portal, app_url: str) -> str:
+    """The install page to open. An installation that was not there gets a new application token."""
+    with portal.lock:
+        _begin(portal)
+        portal.installation.app_url = app_url
+    return f"{app_url}/install"
 
 
 def install(cloud: Cloud, portal: Portal, app_url: str) -> Reply:
     """Open the application's install page as an administrator.
 
-    An installation that was not there gets a new application token. There is no browser to run the page's script: an
-    HTML page with status 200 counts as if it had called installFinish.
+    There is no browser to run the page's script: an HTML page with status 200 counts as if it had called installFinish.
     """
-    with portal.lock:
-        _begin(portal)
-        portal.installation.app_url = app_url
-    reply = open_page(cloud, portal, f"{app_url}/install", ADMIN)
+    reply = open_page(cloud, portal, begin_install(portal, app_url), ADMIN)
     if reply.status == 200 and _is_html(reply):
         finish_install(cloud, portal)
     return reply

@@ -102,6 +102,18 @@ class Process:
     def close(self, status: Status, error: str | None = None) -> None:
         self.status, self.error, self.finished = status, error, time.time()
 
+    def summary(self) -> dict[str, Any]:
+        """What a list of processes tells of it."""
+        return {
+            "id": self.id,
+            "code": self.code,
+            "status": self.status,
+            "is_timeout": int(self.is_timeout),
+            "document_id": self.document_id,
+            "started": self.started,
+            "finished": self.finished,
+        }
+
     def as_json(self) -> dict[str, Any]:
         return {
             "id": self.id,
@@ -117,7 +129,13 @@ class Process:
             "returned": {name: taken.as_json() for name, taken in self.returned.items()},
             "log": [{"at": line.at, "message": line.message} for line in self.log],
             "delivery": [
-                {"id": delivery.number, "state": delivery.state, "status": delivery.status, "ms": delivery.ms}
+                {
+                    "id": delivery.number,
+                    "state": delivery.state,
+                    "status": delivery.status,
+                    "ms": delivery.ms,
+                    "error": delivery.error,
+                }
                 for delivery in self.deliveries
             ],
             "started": self.started,

@@ -19,6 +19,10 @@ def is_multiple(definition: PhpArray) -> bool:
     return definition.get("MULTIPLE") in _TRUE
 
 
+def is_required(definition: PhpArray) -> bool:
+    return definition.get("REQUIRED") in _TRUE
+
+
 def type_of(definition: PhpArray) -> str:
     """The property's type; a definition without one is a string."""
     return to_text(definition.get("TYPE")) or "string"

@@ -123,12 +123,64 @@ def test_web_pages_cannot_steer_a_portal(portal: Portal) -> None:
     assert requests.post(f"{portal.url}/_dev/token", json={}, headers={"Origin": portal.url}).status_code == 200
 
 
-def test_the_page(portal: Portal) -> None:
-    answer = requests.get(f"{portal.url}/")
-    assert answer.headers["Content-Type"].startswith("text/html")
-    assert portal.ready["domain"] in answer.text
-    head = requests.head(f"{portal.url}/")
-    assert (head.status_code, head.content) == (200, b"")
+def test_what_a_process_asked_for_can_be_found_in_the_log(portal: Portal, app: App) -> None:
+    portal.add(HANDLER=f"{app.url}/run")
+    first, second = portal.run(), portal.run()
+    portal.process(second, wait=20)
+    for id_ in (first, second):
+        (entry,) = portal.look("log", about=id_)
+        assert f"workflow_id={id_}" in entry["request"]["raw"]
+    assert [process["id"] for process in portal.look("processes", limit=2)] == [second, first]
+    assert [process["id"] for process in portal.look("processes", limit=1)] == [second]
+
+
+def test_the_portal_tells_what_is_set(portal: Portal, app: App) -> None:
+    portal.control("install", app_url=app.url)
+    portal.add()
+    faults = {"rest": {"batch": {"error": "X", "status": 503, "times": 2}}, "queue": {"drop": 0.5}}
+    portal.control("faults", **faults)
+    now = portal.look("portal")
+    assert (now["installed"], now["app_url"], now["registered"]) == (True, app.url, ["act"])
+    assert now["faults"]["rest"]["batch"].items() >= faults["rest"]["batch"].items()
+    assert now["faults"]["queue"]["drop"] == 0.5
+    portal.control("faults", **now["faults"])
+    assert portal.look("portal")["faults"] == now["faults"]
+
+
+@pytest.mark.parametrize(
+    ("filter_", "edition", "hidden_by"),
+    [
+        ({}, "b24", None),
+        ({"INCLUDE": [["lists"]]}, "b24", "INCLUDE"),
+        ({"INCLUDE": [["crm"]], "EXCLUDE": ["box"]}, "b24", None),
+        ({"INCLUDE": [["crm"]], "EXCLUDE": ["box"]}, "box", "EXCLUDE"),
+    ],
+)
+def test_the_designer_tells_what_hides_a_step(
+    portal: Portal, filter_: dict[str, Any], edition: str, hidden_by: str | None
+) -> None:
+    portal.add(FILTER=filter_)
+    (step,) = portal.control("designer", edition=edition)
+    assert (step["shown"], step["hidden_by"]) == (hidden_by is None, hidden_by)
+
+
+def test_the_designer_speaks_a_persons_language(portal: Portal) -> None:
+    choice = {"Name": {"en": "Choice", "de": "Wahl"}, "Type": "select", "Options": {"a": "A"}, "Required": "Y"}
+    portal.add(NAME={"en": "Save", "de": "Speichern"}, PROPERTIES={"choice": choice})
+    for lang, title, name in (("de", "Speichern", "Wahl"), ("ru", "Save", "Choice")):
+        (step,) = portal.control("designer", lang=lang)
+        (field,) = step["properties"]
+        assert (step["title"], field["title"]) == (title, name)
+    assert field | {"title": ""} == {
+        "name": "choice",
+        "title": "",
+        "description": "",
+        "type": "select",
+        "multiple": False,
+        "required": True,
+        "options": [{"value": "a", "title": "A"}],
+        "default": None,
+    }
 
 
 def test_every_control_call_is_documented() -> None:

@@ -49,6 +49,29 @@ def test_the_install_post(portal: Portal, app: App) -> None:
     assert json.loads(form["PLACEMENT_OPTIONS"]) == {}
 
 
+def test_in_a_browser_installed_is_what_has_called_install_finish(portal: Portal, app: App) -> None:
+    frame = portal.control("frame", app_url=app.url, lang="de")
+    assert frame["url"].startswith(f"{app.url}/install?DOMAIN=")
+    assert "&LANG=de&" in frame["url"]
+    assert frame["fields"]["APPLICATION_TOKEN"] == installation(portal)["application_token"]
+    assert portal.call("user.admin", token=frame["fields"]["AUTH_ID"]) is True
+    assert (app.received, installation(portal)["installed"]) == ([], False)
+    bind(portal, app, "ONAPPINSTALL")
+    assert portal.control("install-finish") == {"installed": True}
+    (event,) = events(app, 1)
+    assert event["event"] == "ONAPPINSTALL"
+
+
+def test_a_frame_opens_the_main_page_of_what_is_installed(portal: Portal, app: App) -> None:
+    assert "no application was installed" in portal.refused_control("frame")
+    portal.control("install", app_url=app.url)
+    frame = portal.control("frame", user_id=2, placement="X", options={"a": 1})
+    assert frame["url"].startswith(f"{app.url}/?DOMAIN=")
+    assert (frame["admin"], frame["fields"]["PLACEMENT"]) == (False, "X")
+    assert json.loads(frame["fields"]["PLACEMENT_OPTIONS"]) == {"a": 1}
+    assert portal.call("user.admin", token=frame["fields"]["AUTH_ID"]) is False
+
+
 def test_an_install_page_that_fails(portal: Portal, app: App) -> None:
     app.status = 500
     answer = portal.control("install", app_url=app.url)
