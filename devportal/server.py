@@ -10,7 +10,7 @@ from devportal.arguments import ControlError
 from devportal.cloud import Cloud
 from devportal.options import Options, OptionsError
 from devportal.portal import Portal
-from devportal.wire import Listener, Request, Response, html_response, json_response
+from devportal.wire import Listener, Request, Response, json_response
 
 MAX_RENAMES = 255
 _ATTEMPTS = 20
@@ -122,8 +122,9 @@ def _portal_answer(cloud: Cloud, request: Request) -> Response:
         return Response(302, headers={"Location": f"{portal.url}{request.target}"})
     if request.path.startswith("/rest/"):
         return _logged(cloud, portal, request)
-    if request.path == "/":
-        return html_response(pages.home(cloud, portal))
+    page = pages.respond(cloud, portal, request)
+    if page is not None:
+        return page
     return json_response({"error": "NOT_FOUND", "error_description": "There is nothing here"}, 404)
 
 

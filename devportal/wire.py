@@ -89,10 +89,6 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
     return Response(status, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
 
 
-def html_response(page: str, status: int = 200) -> Response:
-    return Response(status, page.encode(), {"Content-Type": "text/html; charset=utf-8"})
-
-
 Answer = Callable[[Request], Response]
 
 

@@ -11,7 +11,7 @@ import requests
 from bizproc.php import PhpArray, parse_str, to_json
 from devportal.options import Options, Seed
 from devportal.server import RunningPortal, start
-from devportal.wire import Listener, Request, Response, html_response
+from devportal.wire import Listener, Request, Response
 
 HANDLER = "http://127.0.0.1:1/run"
 """Nobody listens there."""
@@ -138,7 +138,7 @@ class App:
                 Received(request.path, parse_str(request.query), parse_str(request.body), request.body.decode())
             )
             self._changed.notify_all()
-        return html_response(self.page, self.status)
+        return Response(self.status, self.page.encode(), {"Content-Type": "text/html; charset=utf-8"})
 
     def wait_for(self, count: int, seconds: float = 20) -> list[Received]:
         """The first `count` requests, once they are there."""
