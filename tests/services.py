@@ -1,4 +1,4 @@
-"""The servers that the tests use beside their own: PostgreSQL and Redis."""
+"""What the tests use beside their own servers: PostgreSQL, Redis and Chromium."""
 
 import os
 from typing import NoReturn
@@ -11,7 +11,10 @@ REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
 
 def missing(server: str, setting: str) -> NoReturn:
     """Leave the test out; where TEST_SERVICES_NEEDED is set, as in CI, it fails."""
-    reason = f"no {server} answers; set {setting}"
+    left_out(f"no {server} answers; set {setting}")
+
+
+def left_out(reason: str) -> NoReturn:
     if os.environ.get("TEST_SERVICES_NEEDED"):
         pytest.fail(reason)
     pytest.skip(reason)
