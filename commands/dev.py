@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +22,8 @@ from bizproc.storage.database import hold
 from commands import Command
 
 ROOT = Path(__file__).parent.parent
+ACTIVITIES = ROOT / "activities"
+LOOK_EVERY_SECONDS = 0.5
 CODE = "save_document"
 DOCUMENT_TYPE = ["crm", "CCrmDocumentDeal", "DEAL"]
 PROPERTIES = {"docType": "pdf", "saveDoc": "Y", "Parameters": ["customer=Иван Müller", "subject=Deal 1188"]}
@@ -55,11 +57,11 @@ def dev(once: bool, port: int) -> None:
     with ExitStack() as running:
         portal = running.enter_context(_portal(port, folder))
         _step(1, "Development portal", portal["url"])
-        app_url = running.enter_context(_app(portal, folder))
-        _step(2, "App", app_url)
+        app = running.enter_context(_app(portal, folder))
+        _step(2, "App", app.url)
         wire = Wire(portal["url"])
 
-        page = _ask(portal, "install", {"app_url": app_url})
+        page = _ask(portal, "install", {"app_url": app.url})
         if page["status"] != 200:
             raise StepFailed(f"Step 3, install: the app answers {page['status']}.\n{_last(folder / 'app.log')}")
         _wait(3, "install", lambda: CODE in _registered(portal) or None, folder)
@@ -79,8 +81,9 @@ def dev(once: bool, port: int) -> None:
         document = _document(returned, folder)
         _step(6, "Document made", f"{returned['link']}\n     {document}")
         if not once:
-            click.echo("\nPortal and app stay up. Ctrl+C stops them.")
-            _stay()
+            click.echo("\nPortal and app stay up, and follow what you change in activities/. Ctrl+C stops them.")
+            click.echo(f"Open {portal['url']}/")
+            _stay(portal, app)
 
 
 class Wire:
@@ -134,14 +137,18 @@ def _portal(port: int, folder: Path) -> Iterator[dict[str, Any]]:
         yield ready
 
 
-@contextmanager
-def _app(portal: dict[str, Any], folder: Path) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        settings = {
+class App:
+    """The app's process. It can be started anew: the address and all that it has stored stay."""
+
+    def __init__(self, portal: dict[str, Any], folder: Path, server: socket.socket) -> None:
+        self.url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        self._folder = folder
+        self._server = server.fileno()
+        self._running = ExitStack()
+        self._settings = {
             "B24_CLIENT_ID": portal["client_id"],
             "B24_CLIENT_SECRET": portal["client_secret"],
-            "B24_APP_URL": url,
+            "B24_APP_URL": self.url,
             "B24_SECRET_KEY": secrets.token_urlsafe(32),
             "B24_OAUTH_URL": portal["oauth_url"],
             "B24_JS_URL": f"{portal['url']}/api/v1/",
@@ -152,20 +159,38 @@ def _app(portal: dict[str, Any], folder: Path) -> Iterator[str]:
             "QUEUE_URL": "embedded",
             "NO_PROXY": "127.0.0.1",
         }
-        bind = f"fd://{server.fileno()}"
+
+    def start(self) -> None:
+        log = self._folder / "app.log"
+        bind = f"fd://{self._server}"
         command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--bind", bind]
-        with _process(command, folder / "app.log", env=os.environ | settings, pass_fds=[server.fileno()]) as process:
+        process = self._running.enter_context(
+            _process(command, log, env=os.environ | self._settings, pass_fds=[self._server])
+        )
 
-            def ready() -> bool | None:
-                if process.poll() is not None:
-                    raise StepFailed(f"Step 2, app: it did not start.\n{_last(folder / 'app.log')}")
-                try:
-                    return _here().get(f"{url}/readyz", timeout=5).ok or None
-                except requests.RequestException:
-                    return None
+        def ready() -> bool | None:
+            if process.poll() is not None:
+                raise StepFailed(f"Step 2, app: it did not start.\n{_last(log)}")
+            try:
+                return _here().get(f"{self.url}/readyz", timeout=5).ok or None
+            except requests.RequestException:
+                return None
 
-            _wait(2, "app", ready, folder)
-            yield url
+        _wait(2, "app", ready, self._folder)
+
+    def stop(self) -> None:
+        self._running.close()
+
+
+@contextmanager
+def _app(portal: dict[str, Any], folder: Path) -> Iterator[App]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        app = App(portal, folder, server)
+        try:
+            app.start()
+            yield app
+        finally:
+            app.stop()
 
 
 @contextmanager
@@ -251,9 +276,45 @@ def _step(number: int, what: str, result: str) -> None:
     click.echo(f"{number}.  {click.style(what, bold=True)}  {result}")
 
 
-def _stay() -> None:
+def _stay(portal: dict[str, Any], app: App) -> None:
+    """Until Ctrl+C. An activity that is changed meanwhile is registered again."""
+    taken = before = _modules()
     try:
         while True:
-            time.sleep(3600)
+            time.sleep(LOOK_EVERY_SECONDS)
+            now = _modules()
+            # An editor may write a file in several goes.
+            if now == before and now != taken:
+                taken = now
+                _take_over(portal, app)
+            before = now
     except KeyboardInterrupt:
         click.echo()
+
+
+def _modules() -> dict[Path, int]:
+    """The files of activities/ and when they were last changed."""
+    found = {}
+    for path in ACTIVITIES.rglob("*"):
+        with suppress(FileNotFoundError):
+            if path.is_file() and "__pycache__" not in path.parts:
+                found[path] = path.stat().st_mtime_ns
+    return found
+
+
+def _take_over(portal: dict[str, Any], app: App) -> None:
+    """Start the app anew with what has been changed. With faults in it, the app stays as it is."""
+    validate = [sys.executable, "-m", "flask", "activities", "validate"]
+    checked = subprocess.run(validate, cwd=ROOT, capture_output=True, text=True)  # noqa: S603 - ours
+    if checked.returncode:
+        click.echo(f"\nChanged, and wrong; the app runs on as it was.\n{checked.stderr.strip()}")
+        return
+    app.stop()
+    try:
+        app.start()
+        if _get(f"{portal['url']}/_dev/portal")["installed"]:
+            _ask(portal, "install", {"app_url": app.url})
+    except StepFailed as failed:
+        click.echo(f"\nChanged. {failed.message}")
+    else:
+        click.echo("Changed: the app is started anew, its activities are registered again.")
