@@ -2,6 +2,8 @@
 
 import {ask, rest, start} from "./control.js";
 import {h} from "./dom.js";
+import {PEOPLE} from "./property_form.js";
+import {say} from "./texts.js";
 
 const HEIGHTS = [60, 5000];
 
@@ -14,6 +16,22 @@ function authOf(fields) {
     domain: start.domain,
     member_id: fields.member_id,
   };
+}
+
+/** Whom somebody chooses, as BX24.selectUser gives a person; never, where they choose nobody. */
+function chosenPerson(title) {
+  return new Promise((resolve) => {
+    const dialog = h("dialog", {class: "card people", "aria-label": title || say("choose_person"), onclose: () => dialog.remove()},
+      h("h2", {}, title || say("choose_person")),
+      h("div", {class: "buttons"}, PEOPLE.map(([key, name]) => h("button", {type: "button", class: "plain", onclick: () => {
+        const id = key.replace("user_", "");
+        resolve({id, name, photo: "", position: say(id === "1" ? "administrator" : "employee"), url: `/company/personal/user/${id}/`});
+        dialog.close();
+      }}, name))),
+      h("button", {type: "button", class: "plain small", onclick: () => dialog.close()}, say("cancel")));
+    document.body.append(dialog);
+    dialog.showModal();
+  });
 }
 
 /**
@@ -57,6 +75,7 @@ export function appFrame({title, opening, lang, userId, height, heard = {}}) {
       return {width: frame.clientWidth, height: wanted};
     },
     closeApplication: () => heard.closeApplication?.(),
+    selectUser: ({title}) => chosenPerson(title),
     "placement.call": ({name: called, params}) => {
       if (called === "setPropertyValue") heard.setPropertyValue?.(params);
     },

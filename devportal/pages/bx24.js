@@ -155,6 +155,11 @@
     fitWindow: (callback) => tell("resizeWindow", {height: scrollSize().scrollHeight}, callback),
     getScrollSize: scrollSize,
     closeApplication: () => tell("closeApplication", {}),
+    // A title may come first; a person who chooses nobody is not told of.
+    selectUser(...args) {
+      const callback = args.pop();
+      tell("selectUser", {title: args[0] ?? ""}, callback);
+    },
     placement: {
       info() {
         const {placement, options} = started("placement.info");

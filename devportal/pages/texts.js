@@ -126,6 +126,8 @@ const TEXTS = {
   not_set: ["(not set)", "(nicht gesetzt)", "(не задано)"],
   yes: ["Yes", "Ja", "Да"],
   no: ["No", "Nein", "Нет"],
+  choose_person: ["Choose a person", "Person auswählen", "Выберите сотрудника"],
+  cancel: ["Cancel", "Abbrechen", "Отмена"],
   creator: ["Who created the document", "Wer das Dokument erstellt hat", "Кто создал документ"],
   file_hint: ["Number of a file, sent as it is", "Nummer einer Datei, wird so gesendet", "Номер файла, передаётся как есть"],
   add: ["Add", "Hinzufügen", "Добавить"],

@@ -88,18 +88,19 @@ def test_what_the_script_answers(view: Callable[[str], Page], portal: Portal, ow
     assert (record["NAME"], record["FILTER"]) == ({"*": "ü & = # %"}, {"INCLUDE": ["b24"]})
 
 
-def test_an_expired_token_is_renewed_and_an_app_can_close_itself(
+def test_a_person_is_chosen_an_expired_token_renewed_and_an_app_can_close_itself(
     view: Callable[[str], Page], portal: Portal, own_app: OwnApp
 ) -> None:
     own_app.js_url = f"{portal.url}/api/v1/"
     own_app.script = """
-        say("ready");
         const close = (answer) => answer.data() === true && BX24.closeApplication();
         document.body.addEventListener("click", () => BX24.callMethod("user.admin", {}, close));
+        BX24.selectUser("Who is it?", ({id, name}) => say([id, name]));
     """
     portal.ask("install", app_url=own_app.url)
     page = view("app")
-    assert said(page) == "ready"
+    page.get_by_role("dialog", name="Who is it?").get_by_role("button", name="Erika").click()
+    expect(page.frame_locator("iframe").get_by_text('["2","Erika"]')).to_be_visible()
     portal.ask("expire-tokens")
     page.frame_locator("iframe").get_by_role("heading").click()
     expect(page.get_by_text("The app has closed itself.")).to_be_visible()
