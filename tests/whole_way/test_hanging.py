@@ -87,7 +87,7 @@ def test_the_embedded_apps_process_is_replaced_and_nobody_notices(
                 portal.finished(each)
             eventually(lambda: [each.pid for each in children(running)] != [before.pid])
             # The old process and the new one, at the very moment when one takes over from the other.
-            processes = list(pool.map(lambda _: portal.run("life"), range(40)))
+            processes = list(pool.map(lambda _: portal.run("life"), range(16)))
             eventually(lambda: len(children(running)) == 1)
             taken = [eventually(lambda each=each: portal.process(each)["delivery"]) for each in processes]  # type: ignore[misc]
             assert {each["status"] for (each,) in taken} == {200}, "nothing that was called was refused"
@@ -119,7 +119,8 @@ def test_a_worker_starts_itself_anew(
         assert second != first
         assert worker.poll() is None, "it is the same process"
         assert "2 functions hang though their runs are over (hang, hang)" in (elsewhere / "log").read_text()
-        # Who is told to end while it is about to start anew does end.
+        # Who is told to end while it is about to start anew does end, also while a function hangs.
+        portal.finished(portal.run("hang"))
         slow = portal.run("dally")
         eventually(lambda: len(portal.log("/activities/dally")) == 2)
         time.sleep(0.5)
