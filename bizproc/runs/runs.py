@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, defer
 
 from bizproc.runs.pauses import growing
@@ -186,13 +186,13 @@ class Runs:
             return session.scalar(others.limit(1)) is not None
 
     def renew(self, claims: Sequence[Claim]) -> None:
-        """Prolong the leases of claims that are still being worked on."""
+        """Prolong the leases of claims that are still worked on. What has been put off meanwhile keeps its pause."""
         renewed = (
             update(RunRow)
             .where(
                 RunRow.id == bindparam("run_id"),
                 RunRow.claim == bindparam("number"),
-                or_(*(RunRow.state == state for state in OPEN)),
+                or_(RunRow.state == "running", and_(RunRow.state == "answering", RunRow.sending)),
             )
             .values(due_at=now() + LEASE)
         )

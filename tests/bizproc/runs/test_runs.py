@@ -96,6 +96,20 @@ def test_a_lease_that_is_renewed_stays(runs: Runs, database: Database) -> None:
     assert runs.due(lost_before=now()) == []
 
 
+def test_a_renewal_that_comes_too_late_prolongs_no_pause(runs: Runs) -> None:
+    run_id = accepted(runs)
+    claim = runs.claim(run_id)
+    assert claim
+    runs.try_again(claim, dt.timedelta(0), "why", None)
+    runs.renew([claim])
+    claim = runs.claim(run_id)
+    assert claim
+    runs.finish(claim, Outcome({}), workflow_id="1", told=True)
+    runs.answer_later(claim, dt.timedelta(0))
+    runs.renew([claim])
+    assert runs.claim(run_id)
+
+
 def test_who_keeps_a_checkpoint_second_goes_on_with_the_first(runs: Runs, database: Database) -> None:
     run_id = accepted(runs)
     slow = runs.claim(run_id)
