@@ -190,7 +190,7 @@ def _page(installation: Installation, who: Visitor, template: str) -> Response:
     language = asked_language() or installation.language
     return page(
         template,
-        portal=origin(installation.client_endpoint),
+        portal=origin(who.proof.client_endpoint),
         language=language,
         texts={name: words.shown_in(language) for name, words in TEXTS.items()},
         activities=_activities(installation),

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bizproc.portal.b24 import AdministratorNeeded, PortalApp, PortalRefused, PortalToken, PortalUnavailable, Tokens
 from bizproc.portal.connections import hostname
-from bizproc.portal.proof import check
+from bizproc.portal.proof import Proof, check
 from bizproc.portal.renewal import Renewal
 from bizproc.portal.visitor import Visitor
 from bizproc.secrets import Secrets
@@ -291,9 +291,11 @@ class Installations:
 
     def opened(self, installation: Installation, visitor: Visitor, *, app_host: str) -> None:
         """Somebody has opened the app. What an administrator brings is kept: the tokens, which are the ones that live
-        longest now, and the host under which the portal opens the app. Whatever waited for a person goes on."""
+        longest now, and the host under which the portal opens the app. Whatever waited for a person goes on. Anybody
+        brings a proof of where the portal is now."""
         with self._database.writing() as session:
             row = session.get_one(InstallationRow, installation.id, with_for_update=True)
+            self._move(session, row, visitor.proof)
             if visitor.administrator and row.uninstalled_at is None:
                 row.user_id = visitor.proof.user_id
                 row.app_host = app_host[:255]
@@ -326,12 +328,15 @@ class Installations:
         proof = check(self._app, access_token, member_id=installation.member_id, endpoint=address)
         with self._database.writing() as session:
             row = session.get_one(InstallationRow, installation.id, with_for_update=True)
-            if row.client_endpoint != proof.client_endpoint:
-                before = row.domain
-                row.domain, row.client_endpoint, row.edition = proof.domain, proof.client_endpoint, proof.edition
-                self._note(session, row, "moved", detail=f"from {before}")
+            self._move(session, row, proof)
             session.flush()
             return _read(row)
+
+    def _move(self, session: Session, row: InstallationRow, proof: Proof) -> None:
+        if row.client_endpoint != proof.client_endpoint:
+            before = row.domain
+            row.domain, row.client_endpoint, row.edition = proof.domain, proof.client_endpoint, proof.edition
+            self._note(session, row, "moved", detail=f"from {before}")
 
     @contextmanager
     def applying(self, installation: Installation) -> Iterator[Lease]:

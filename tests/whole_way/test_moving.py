@@ -82,6 +82,13 @@ def test_a_move_is_followed_with_an_expired_token_too(installed: RunningApp, mov
     assert ask(installed, moving) == "1"
 
 
+def test_a_renamed_portal_frames_the_app_at_its_first_opening(installed: RunningApp, moving: Portal) -> None:
+    new = moving.ask("rename")
+    opened = moving.ask("open")
+    assert f"frame-ancestors {new['url']}" in opened["headers"]["Content-Security-Policy"]
+    assert installation(installed, moving).domain == new["domain"]
+
+
 def test_a_running_process_of_a_renamed_portal_is_answered(installed: RunningApp, moving: Portal) -> None:
     """Its callback names the new domain, which the worker proves before it sends anything there."""
     new = moving.ask("rename")
