@@ -6,6 +6,8 @@ import {h, labelled, select} from "./dom.js";
 import {language, say} from "./texts.js";
 
 const PEOPLE = {1: "Ada", 2: "Erika"};
+// The address of the last app, which an emptied portal does not know any more.
+const KEPT = "devportal-app";
 
 export function appView(main) {
   let frame = null;
@@ -32,6 +34,7 @@ export function appView(main) {
     const portal = await look("portal");
     const appUrl = address ?? portal.app_url;
     if (!appUrl) return askAddress();
+    sessionStorage.setItem(KEPT, appUrl);
     const installs = !portal.installed || address !== null;
     message.textContent = installs ? say("installing") : "";
     const opening = await ask("frame", {
@@ -58,7 +61,7 @@ export function appView(main) {
   }
 
   function askAddress() {
-    const address = h("input", {type: "url", required: true, value: "http://127.0.0.1:5000", spellcheck: "false"});
+    const address = h("input", {type: "url", required: true, value: sessionStorage.getItem(KEPT) ?? "http://127.0.0.1:5000", spellcheck: "false"});
     message.textContent = "";
     place.replaceChildren(h("form", {class: "narrow", onsubmit: (event) => {
       event.preventDefault();

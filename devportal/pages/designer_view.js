@@ -114,9 +114,9 @@ export function designerView(main) {
     if (focused) palette.querySelector(`[data-code="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  function card({code, title, description, robot}) {
+  function card({code, title, description}) {
     return h("li", {}, h("button", {
-      type: "button", class: "step", "data-code": code, "data-robot": robot, "aria-pressed": String(code === state.code),
+      type: "button", class: "step", "data-code": code, "aria-pressed": String(code === state.code),
       onclick: () => choose(code),
     }, h("strong", {}, title || code), description && h("span", {}, description)));
   }
@@ -142,7 +142,7 @@ export function designerView(main) {
       h("h2", {class: "unseen"}, say("template")),
       h("div", {class: "pill"}, say("begins"), h("small", {}, `${kind().title()} · ${idOf(type(), state.document.ID)}`)),
       arrow(),
-      chosen ? h("div", {class: "node", "data-robot": chosen.robot},
+      chosen ? h("div", {class: "node"},
         h("strong", {}, chosen.title || chosen.code),
         h("code", {}, chosen.code),
         h("span", {class: "waits"}, say(`waits_${chosen.use_subscription === "Y" || chosen.use_subscription === "" ? chosen.use_subscription : "N"}`)),
