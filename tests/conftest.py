@@ -266,7 +266,7 @@ def postgresql() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> str:
+def redis_server() -> str:
     """A Redis server, where TEST_REDIS_URL (the standard port otherwise) answers. Others use it too: what an app keeps
     there is named by its client id, which each development portal makes up."""
     try:
@@ -275,3 +275,13 @@ def redis_url() -> str:
     except redis.ConnectionError:
         services.missing("Redis", "TEST_REDIS_URL")
     return services.REDIS_URL
+
+
+@pytest.fixture
+def redis_url(redis_server: str, portal: Portal) -> str:
+    """The server, on which no call to this test's portals has been counted yet."""
+    with redis.Redis.from_url(redis_server) as server:
+        for each in portal.ready["portals"]:
+            for key in server.scan_iter(f"LIMITS:*/{each['domain']}/*"):
+                server.delete(key)
+    return redis_server

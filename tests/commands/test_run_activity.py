@@ -106,7 +106,8 @@ def test_what_nobody_foresaw_has_the_trace_of_the_own_code() -> None:
 
 
 def test_what_a_function_does_on_its_way_is_told() -> None:
-    behaviours.CALLS[:] = ["1", "2"]
+    for earlier in ("1", "2"):
+        behaviours.CALLS.append(earlier)
     stumbled = run("stumble")
     assert "Checkpoint: step: 3\n" in stumbled.stderr
     counted = run("count", words="x")
