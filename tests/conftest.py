@@ -280,8 +280,12 @@ def redis_server() -> str:
 @pytest.fixture
 def redis_url(redis_server: str, portal: Portal) -> str:
     """The server, on which no call to this test's portals has been counted yet."""
-    with redis.Redis.from_url(redis_server) as server:
+    forget_calls(redis_server, portal)
+    return redis_server
+
+
+def forget_calls(redis_url: str, portal: Portal) -> None:
+    with redis.Redis.from_url(redis_url) as server:
         for each in portal.ready["portals"]:
             for key in server.scan_iter(f"LIMITS:*/{each['domain']}/*"):
                 server.delete(key)
-    return redis_server

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -14,7 +15,7 @@ from bizproc.storage.tables import DataKeyRow, Table
 from devportal.server import RunningPortal
 from tests import canaries
 from tests.across_processes import FOLDER
-from tests.conftest import Portal, RunningApp, app_of_shelf, install, postgresql, serving
+from tests.conftest import Portal, RunningApp, app_of_shelf, forget_calls, install, postgresql, serving
 from tests.whole_way.test_processes import process
 
 WORKERS = 2
@@ -39,7 +40,8 @@ def scaled_out(
             app_url="http://127.0.0.1:1",
             secret_keys=(secrets.token_urlsafe(32),),
             database_url=running.enter_context(postgresql()),
-            queue_url=redis_server,
+            # Other tests' apps have the same client id, and their messages in database 0.
+            queue_url=urlsplit(redis_server)._replace(path="/1").geturl(),
             files_url=(folder / "files").as_uri(),
             rest_log_folder=str(folder / "rest-log"),
             spool_folder=folder / "spool",
@@ -76,7 +78,7 @@ def deployed(request: pytest.FixtureRequest, portal: Portal) -> Iterator[Running
         yield app
         return
     app, flask, logs = request.getfixturevalue("scaled_out")
-    request.getfixturevalue("redis_url")  # with no calls counted
+    forget_calls(app.backend.settings.queue_url, portal)
     with canaries.watched(flask, app.backend.settings):
         install(app, portal)
         yield app
