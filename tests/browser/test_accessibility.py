@@ -45,6 +45,10 @@ def test_axe_finds_nothing(view: Callable[[str], Page], portal: Portal, installe
         wrong[name] = found(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
     assert {name: rules for name, rules in wrong.items() if rules} == {}
+    for language in ("de", "ru"):
+        page.locator(".top select").last.select_option(language)
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, language
 
 
 @pytest.mark.parametrize("width", [1280, 400])
