@@ -8,12 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -23,6 +18,8 @@ from bizproc.errors import BizprocError
 from bizproc.storage.tables import Table
 
 BUSY_SECONDS = 30
+NEWEST = max(file.name for file in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py")).split("_")[0]
+"""The last migration; their files are named in their order."""
 POOL = 10
 """Connections of one process at most. A PostgreSQL server takes 100 unless told otherwise."""
 CONNECT_SECONDS = 5
@@ -101,12 +98,17 @@ class Database:
 
         Raises DatabaseError when the database cannot be reached, or is newer than this version of the app.
         """
+        if revision == "head" and not self.pending():
+            self.engine.dispose()
+            return
+        from bizproc.storage import migrating
+
         try:
             with self.engine.connect().execution_options(begins="IMMEDIATE") as connection, connection.begin():
-                command.upgrade(_alembic(connection), revision)
+                migrating.upgrade(connection, revision)
         except SQLAlchemyError as error:
             raise unreachable(error) from None
-        except CommandError:
+        except migrating.CommandError:
             raise DatabaseError(
                 "The database has a migration that this version of the app does not know: it was upgraded by a newer"
                 " version. Start that one, or restore a backup."
@@ -116,8 +118,10 @@ class Database:
 
     def downgrade(self, revision: str) -> None:
         """Take migrations back down to a revision, ``base`` for all."""
+        from bizproc.storage import migrating
+
         with self.engine.connect().execution_options(begins="IMMEDIATE") as connection, connection.begin():
-            command.downgrade(_alembic(connection), revision)
+            migrating.downgrade(connection, revision)
 
     def pending(self) -> bool:
         """Whether migrations are missing.
@@ -126,10 +130,12 @@ class Database:
         """
         try:
             with self.engine.connect() as connection:
-                current = MigrationContext.configure(connection).get_current_revision()
+                if not inspect(connection).has_table("alembic_version"):
+                    return True
+                applied: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
         except SQLAlchemyError as error:
             raise unreachable(error) from None
-        return current != ScriptDirectory.from_config(_alembic(None)).get_current_head()
+        return applied != NEWEST
 
     def lock_alone(self) -> bool:
         """Whether this process is the only one that asked for this on the SQLite file; it stays so until it ends or
@@ -222,10 +228,3 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begins(connection: Connection) -> None:
         connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begins', 'DEFERRED')}")
-
-
-def _alembic(connection: Connection | None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", "bizproc.storage:migrations")
-    config.attributes["connection"] = connection
-    return config

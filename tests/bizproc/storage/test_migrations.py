@@ -2,10 +2,12 @@
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from bizproc.storage.database import Database, DatabaseError
+from bizproc.storage.database import NEWEST, Database, DatabaseError
 from bizproc.storage.tables import Table
 
 
@@ -21,6 +23,12 @@ def test_up_and_down(database_url: str) -> None:
     assert database.pending()
     assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
     database.close()
+
+
+def test_the_files_of_migrations_are_named_in_their_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", "bizproc.storage:migrations")
+    assert ScriptDirectory.from_config(config).get_current_head() == NEWEST
 
 
 def test_no_migration_loses_a_run(database_url: str) -> None:
