@@ -12,7 +12,8 @@ __all__ = ["environment"]
 
 
 @pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
+def fresh(installed: RunningApp) -> Iterator[None]:
+    """Releases what the app waits for when it ends."""
     behaviours.CALLS.clear()
     behaviours.RELEASED.clear()
     yield

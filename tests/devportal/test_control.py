@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import requests
 from devportal.control import GET_CALLS, POST_CALLS
 from devportal.options import MAX_PORTALS, Options, OptionsError, parse, read_seed
 from devportal.server import start
+from tests.conftest import eventually
 from tests.devportal.driver import App, Portal
 
 DOCS = Path(__file__).parents[2] / "docs" / "devportal.md"
@@ -126,9 +128,8 @@ def test_web_pages_cannot_steer_a_portal(portal: Portal) -> None:
 def test_what_a_process_asked_for_can_be_found_in_the_log(portal: Portal, app: App) -> None:
     portal.add(HANDLER=f"{app.url}/run")
     first, second = portal.run(), portal.run()
-    portal.process(second, wait=20)
     for id_ in (first, second):
-        (entry,) = portal.look("log", about=id_)
+        (entry,) = eventually(functools.partial(portal.look, "log", about=id_))
         assert f"workflow_id={id_}" in entry["request"]["raw"]
     assert [process["id"] for process in portal.look("processes", limit=2)] == [second, first]
     assert [process["id"] for process in portal.look("processes", limit=1)] == [second]
