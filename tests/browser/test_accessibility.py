@@ -9,7 +9,7 @@ from playwright.sync_api import Frame, Page, expect
 
 from tests.conftest import Portal, RunningApp
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("browser")]
 
 
 def found(page: Page | Frame) -> list[Any]:

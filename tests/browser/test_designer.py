@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.own_app import OwnApp
 from tests.conftest import Portal, RunningApp, eventually, values
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("browser")]
 
 
 def test_filter_decides_what_is_offered(view: Callable[[str], Page], portal: Portal, own_app: OwnApp) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("browser")]
 
 
 @pytest.fixture

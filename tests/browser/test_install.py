@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.own_app import OwnApp
 from tests.conftest import Portal, RunningApp
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("browser")]
 
 
 def test_the_app_is_installed_once_its_page_says_so(

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.own_app import OwnApp
 from tests.conftest import Portal, RunningApp, eventually
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("browser")]
 
 
 def started(view: Callable[[str], Page], code: str) -> Page:

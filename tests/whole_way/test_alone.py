@@ -14,6 +14,8 @@ from tests.commands.test_commands import FLASK, ROOT, flask_process
 from tests.conftest import eventually
 from tests.whole_way.test_processes import environment, web
 
+pytestmark = pytest.mark.long
+
 __all__ = ["environment"]  # the fixture
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.chaos.chaos import Plan, run
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_no_kill_breaks_a_promise(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     queue_url = "" if database_url.startswith("sqlite") else request.getfixturevalue("redis_url")

@@ -15,6 +15,8 @@ from tests.conftest import Portal, eventually, values
 from tests.whole_way.test_alone import children
 from tests.whole_way.test_processes import GRACE_SECONDS, environment, process, web
 
+pytestmark = pytest.mark.long
+
 __all__ = ["environment"]  # the fixture
 
 ACTIVITIES = '''

@@ -21,6 +21,8 @@ from tests.bizproc.storage.test_reencryption import add_runs, expect_all_under
 from tests.commands.test_commands import FLASK, ROOT, flask
 from tests.conftest import Portal, RunningApp, app_of_shelf, eventually, serving, values
 
+pytestmark = pytest.mark.long
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 OLD, NEW = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
 

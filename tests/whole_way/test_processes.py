@@ -17,6 +17,8 @@ from bizproc.settings import Settings
 from tests.commands.test_commands import FLASK, ROOT
 from tests.conftest import Portal, eventually, values
 
+pytestmark = pytest.mark.long
+
 GRACE_SECONDS = 25
 """Less than the 30 after which gunicorn kills a worker that has not ended, on a machine that may be busy."""
 
