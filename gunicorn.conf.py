@@ -67,6 +67,8 @@ class Worker(ThreadWorker):
 
     def murder_pending(self):
         """Called by gunicorn's main thread, once a second at least."""
+        for connection in self.pending_conns:  # which have not sent anything yet
+            connection.timeout = min(connection.timeout, time.monotonic() + self.request_seconds)
         super().murder_pending()
         for connection, (begun, request) in list(self._at_work.items()):
             arrived = request is not None and not getattr(request.body.reader, "length", 0)
@@ -79,6 +81,9 @@ wsgi_app = "app:serve()"
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 worker_class = Worker
 threads = 16
+# Longer than proxies keep a connection (nginx 60 seconds, Traefik 90): a callback that is sent on one which gunicorn is
+# about to close is lost.
+keepalive = 100
 # One process when the worker is embedded in it; with a QUEUE_URL more can be asked for (--workers).
 workers = 1
 # The app is made once, before the fork, so that what is wrong is said once and ends the program.

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from itertools import cycle
@@ -23,6 +24,7 @@ THREADS = 16
 SIZE = 64 * 2**20
 """More than sockets hold."""
 UNFINISHED = (
+    b"",
     b"POST /events HTTP/1.1\r\nHost: app\r\n",
     b"POST /events HTTP/1.1\r\nHost: app\r\nContent-Length: 100\r\n\r\n",
     b"POST /events HTTP/1.1\r\nHost: app\r\nContent-Length: 100\r\n\r\nevent=",
@@ -36,6 +38,7 @@ def impatient(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
     conf = tmp_path / "impatient.conf.py"
     conf.write_text(
         f"exec(open({str(ROOT / 'gunicorn.conf.py')!r}).read())\nWorker.request_seconds = Worker.answer_seconds = 2\n"
+        "from gunicorn.workers import gthread\ngthread.DEFAULT_WORKER_DATA_TIMEOUT = 1\n"
     )
     url = environment["B24_APP_URL"]
     command = (sys.executable, "-m", "gunicorn", "--config", conf, "--bind", url.removeprefix("http://"))
@@ -60,6 +63,15 @@ def test_nobody_keeps_a_thread_for_ever(impatient: str, settings: Settings, tmp_
         # Cut off at the same time as the others. What had been sent until then still arrives.
         assert received(reader) < SIZE
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_a_connection_is_kept_longer_than_proxies_keep_it(impatient: str) -> None:
+    with connection(impatient) as kept:
+        kept.settimeout(20)
+        for pause in (0, 2.5):  # gunicorn's own limit is 2
+            time.sleep(pause)
+            kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: app\r\n\r\n")
+            assert kept.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def received(connection: socket.socket) -> int:
