@@ -1,7 +1,7 @@
 """HTTP to portals and to the OAuth server: certificates verified, every exchange bounded in time and size."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,48 @@ _UNKNOWN_AUTHORITY = (18, 19, 20, 21)
 """OpenSSL's verify codes for a certificate whose authority is not known."""
 
 
+class AnswerTooLarge(requests.ConnectionError):
+    """An answer has more than LARGEST_ANSWER bytes."""
+
+
+class BoundedSession(requests.Session):
+    """Keeps no cookies, follows no redirects, and reads each answer to its end, if that comes in time and in size."""
+
+    def __init__(self, adapter: "BoundedAdapter") -> None:
+        super().__init__()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+    def request(self, method: str | bytes, url: str | bytes, *more: Any, **how: Any) -> requests.Response:
+        """Raises what ``told`` makes of an error."""
+        try:
+            return super().request(method, url, *more, **how)
+        except (requests.RequestException, HTTPError) as error:
+            raise self.told(url if isinstance(url, str) else url.decode(errors="replace"), error) from None
+
+    def told(self, url: str, error: Exception) -> Exception:
+        """The error for whoever sends, without the address's query, which can hold a secret."""
+        return _told(url, error)
+
+    def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:
+        timeout = how.pop("timeout", None) or (CONNECT_SECONDS, ANSWER_SECONDS)
+        response = super().send(request, **how | {"timeout": timeout, "stream": True, "allow_redirects": False})
+        parts, size = [], 0
+        for part in response.iter_content(_PART):
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST_ANSWER:  # what is too much is not even unpacked
+                response.close()
+                limit = LARGEST_ANSWER // 1024 // 1024
+                raise AnswerTooLarge(f"{host_of(request.url or '')} answered with more than {limit} MiB")
+        response._content = b"".join(parts)
+        return response
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None, always: to see where a redirect leads, requests would read the answer without any bound."""
+
+
 class Connections:
     """The kept connections of this process; safe to use from many threads.
 
@@ -33,30 +75,15 @@ class Connections:
     """
 
     def __init__(self, ca_bundle: str = "") -> None:
-        self._session = _Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = _Adapter(trusting(ca_bundle))
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self.context = trusting(ca_bundle)
+        self._session = BoundedSession(BoundedAdapter(self.context))
 
     def send(self, method: str, url: str, *, seconds: float = ANSWER_SECONDS, **how: Any) -> requests.Response:
         """The answer, read to its end. ``seconds``: how long to wait for each part of it.
 
         Raises requests.RequestException without the address's query, which can hold the client secret.
         """
-        try:
-            response = self._session.request(
-                method, url, timeout=(CONNECT_SECONDS, seconds), allow_redirects=False, stream=True, **how
-            )
-            content = _content(response)
-        except (requests.RequestException, HTTPError) as error:
-            raise _told(url, error) from None
-        if content is None:
-            raise requests.ConnectionError(
-                f"{host_of(url)} answered with more than {LARGEST_ANSWER // 1024 // 1024} MiB"
-            )
-        response._content = content
-        return response
+        return self._session.request(method, url, timeout=(CONNECT_SECONDS, seconds), **how)
 
     def close(self) -> None:
         self._session.close()
@@ -91,32 +118,26 @@ def trusting(ca_bundle: str) -> ssl.SSLContext:
     return context
 
 
-def _content(response: requests.Response) -> bytes | None:
-    """None where it is too large; what is too much is not even unpacked."""
-    parts, size = [], 0
-    for part in response.iter_content(_PART):
-        parts.append(part)
-        size += len(part)
-        if size > LARGEST_ANSWER:
-            response.close()
-            return None
-    return b"".join(parts)
-
-
 def _told(url: str, error: BaseException) -> requests.RequestException:
+    if isinstance(error, AnswerTooLarge):
+        return error
     host = host_of(url)
-    for each in _chain(error):
+    for each in causes(error):
         if isinstance(each, (requests.Timeout, TimeoutError)):
             return requests.Timeout(f"{host} did not answer in time")
         if isinstance(each, ssl.SSLCertVerificationError):
-            hint = ""
-            if each.verify_code in _UNKNOWN_AUTHORITY:
-                hint = ". If its authority is your own, name a PEM file with that authority in the setting CA_BUNDLE"
-            return requests.ConnectionError(f"the certificate of {host} is not trusted: {each.verify_message}{hint}")
+            return requests.ConnectionError(not_trusted(host, each))
     return requests.ConnectionError(f"{host} cannot be reached: {_cause(error)}")
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def not_trusted(host: str, error: ssl.SSLCertVerificationError) -> str:
+    hint = ""
+    if error.verify_code in _UNKNOWN_AUTHORITY:
+        hint = ". If its authority is your own, name a PEM file with that authority in the setting CA_BUNDLE"
+    return f"the certificate of {host} is not trusted: {error.verify_message}{hint}"
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -127,19 +148,15 @@ def _cause(error: BaseException) -> str:
     return type(reason or error).__name__
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None, always: to see where a redirect leads, requests would read the answer without any bound."""
-
-
-class _Adapter(requests.adapters.HTTPAdapter):
-    def __init__(self, context: ssl.SSLContext) -> None:
+class BoundedAdapter(requests.adapters.HTTPAdapter):
+    def __init__(self, context: ssl.SSLContext, pools: Mapping[str, Any] = POOLS) -> None:
         self._context = context
+        self._pools = pools
         super().__init__(pool_connections=100, pool_maxsize=32)
 
     def init_poolmanager(self, *sizes: Any, **how: Any) -> None:
         super().init_poolmanager(*sizes, ssl_context=self._context, **how)
-        self.poolmanager.pool_classes_by_scheme = POOLS
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **how: Any) -> Any:
         manager = super().proxy_manager_for(proxy, ssl_context=self._context, **how)
