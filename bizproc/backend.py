@@ -29,6 +29,8 @@ from bizproc.settings import Settings
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.reencryption import Reencryption
+from bizproc.systems.addresses import Addresses
+from bizproc.systems.connections import SystemConnections
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +81,12 @@ class Backend:
         self.runs = Runs(self.database, secrets, self.hashes)
         self.queue = Queue(settings.queue_url, name=f"b24-{settings.client_id}", embedded=settings.embedded)
         self.completion = Completion(self.runs, registry, secrets.link_keys, settings.app_url)
-        self.execution = Execution(self.runs, self.installations, registry, self.files, self.completion)
+        self.connections = SystemConnections(
+            self.database, secrets, registry, Addresses(settings.allowed_systems), self.app.connections.context
+        )
+        self.execution = Execution(
+            self.runs, self.installations, registry, self.files, self.completion, self.connections
+        )
         self.inbox = Inbox(
             self.database,
             secrets,

@@ -1,13 +1,16 @@
 """What a running activity knows of its process and can ask of the app."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Never, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Never, TypeVar
+
+import requests
 
 from bizproc.document_types import DocumentType
 
 if TYPE_CHECKING:
+    from bizproc.definition.systems import System
     from bizproc.portal.b24 import Client
 
 
@@ -41,6 +44,45 @@ class Files(ABC):
         """
 
 
+@dataclass(frozen=True)
+class Connection:
+    """A portal's access to another system.
+
+    name: by which the portal's people know it
+    base_url: such as ``https://zabbix.example.com/zabbix``, without a slash at its end
+    secret: such as an API token. ``http`` does not send it by itself: how it is sent is the system's own
+    http: verifies certificates, follows no redirects, and is bounded in time and size. It leads to public addresses,
+        and to those that the operator allows. It raises ``Retry`` where nothing was sent, ``NoAnswer`` where something
+        was and nobody knows what became of it, else ``ActivityFailed``, each with a sentence for people
+    """
+
+    name: str
+    base_url: str
+    secret: str = field(repr=False)
+    http: requests.Session = field(repr=False, compare=False)
+
+    def json(self, answer: requests.Response) -> Any:
+        """The JSON of an answer. Whatever is special about a status comes before this: whoever knows the API says it
+        better.
+
+        Raises ActivityFailed for 401 and 403, NoAnswer for 500 and more, and ActivityFailed for what is no JSON, such
+        as a web page.
+        """
+        status = f"{self.base_url} answered with {answer.status_code} {answer.reason or ''}".rstrip()
+        if answer.status_code == 401:
+            raise ActivityFailed(f"{status}: it does not take the secret of the connection {self.name}.")
+        if answer.status_code == 403:
+            raise ActivityFailed(f"{status}: the secret of the connection {self.name} does not allow this.")
+        if answer.status_code >= 500:
+            raise NoAnswer(f"{status}. Whether it has done what it was asked is not known.")
+        try:
+            return answer.json()
+        except ValueError:
+            page = "html" in answer.headers.get("Content-Type", "").lower()
+            what = "a web page" if page else "something that is no JSON"
+            raise ActivityFailed(f"{status} and {what}. Is that the right base URL?") from None
+
+
 class DialogContext(ABC):
     """Given to a function that lists the options of a select, whenever somebody opens the settings of a step.
 
@@ -56,6 +98,10 @@ class DialogContext(ABC):
     @abstractmethod
     def portal(self) -> "Client":
         """A b24pysdk client for this portal, with the rights of the person who has opened the settings."""
+
+    @abstractmethod
+    def connections(self, system: "System") -> Sequence[str]:
+        """The names of this portal's connections to a system."""
 
 
 ListOptions = Callable[[DialogContext], Mapping[str, str]]
@@ -83,6 +129,13 @@ class Context(ABC):
     def portal(self) -> "Client":
         """A b24pysdk client for this portal, with the rights of the step's user, else of whoever installed the app:
         ``context.portal.crm.deal.get(bitrix_id=1).result``."""
+
+    @abstractmethod
+    def connection(self, system: "System", name: str) -> Connection:
+        """The portal's connection to a system, by its name.
+
+        Raises ActivityFailed where there is none of that name, and says which there are.
+        """
 
     @property
     @abstractmethod
@@ -134,3 +187,14 @@ class Deferred(BaseException):
 class ActivityFailed(Exception):
     """Raised by an activity that cannot do what was asked. The process goes on, with this message in its log and, where
     the definition declares it, in the return property ``error``."""
+
+
+class NoAnswer(ActivityFailed):
+    """Another system was asked and did not answer: it may have done it or not. Where the call can safely be repeated,
+    ``except NoAnswer as error: raise Retry(str(error)) from None``."""
+
+
+def no_such_connection(system: "System", name: str, names: Sequence[str]) -> ActivityFailed:
+    there = f"There are: {', '.join(names)}." if names else "There is none."
+    called = system.name.shown_in("en")
+    return ActivityFailed(f"This portal has no connection {name!r} to {called}. {there}")

@@ -14,6 +14,7 @@ from bizproc.files import LINK_DAYS, FileStore
 from bizproc.portal.connections import trusting
 from bizproc.secrets import MINIMUM_LENGTH
 from bizproc.storage.database import Database
+from bizproc.systems.addresses import faults_of
 
 EMBEDDED = "embedded"
 OAUTH_URL = "https://oauth.bitrix24.tech"
@@ -40,6 +41,7 @@ class Settings:
     rest_log_folder: str
     spool_folder: Path
     allowed_portals: tuple[str, ...] = ()
+    allowed_systems: tuple[str, ...] = ()
     queue_url: str = EMBEDDED
     oauth_url: str = OAUTH_URL
     js_url: str = JS_URL
@@ -76,6 +78,9 @@ class Settings:
         def chosen(name: str, default: str) -> str:
             return environment.get(name, "").strip() or default
 
+        def listed(name: str) -> tuple[str, ...]:
+            return tuple(each.strip() for each in environment.get(name, "").split(",") if each.strip())
+
         def days(name: str, default: int) -> int:
             value = chosen(name, str(default))
             if value.isascii() and value.isdecimal() and len(value) < 5 and LINK_DAYS <= int(value) <= MOST_DAYS:
@@ -103,9 +108,8 @@ class Settings:
             app_url=url("B24_APP_URL", required("B24_APP_URL", "the public base address of this app, https://…")),
             secret_keys=keys,
             database_url=chosen("DATABASE_URL", f"sqlite:///{instance_path / 'b24.sqlite3'}"),
-            allowed_portals=tuple(
-                each.strip() for each in environment.get("B24_ALLOWED_PORTALS", "").split(",") if each.strip()
-            ),
+            allowed_portals=listed("B24_ALLOWED_PORTALS"),
+            allowed_systems=listed("B24_ALLOWED_SYSTEMS"),
             files_url=chosen("FILES_URL", (instance_path / "files").as_uri()),
             rest_log_folder=chosen("REST_LOG_FOLDER", str(instance_path / "rest-log")),
             spool_folder=Path(chosen("SPOOL_FOLDER", str(instance_path / "spool"))),
@@ -119,6 +123,7 @@ class Settings:
             keep_failed_days=days("KEEP_FAILED_DAYS", cls.keep_failed_days),
         )
         url("B24_JS_URL", settings.js_url)
+        faults += faults_of(settings.allowed_systems)
         faults += _faults_of_what_is_opened(settings)
         if faults:
             raise SettingsError("The settings are not complete:\n" + "\n".join(f"  {fault}" for fault in faults))

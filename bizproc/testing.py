@@ -1,10 +1,36 @@
 """For the tests of activities: a process without a portal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Never
+from urllib.parse import urlsplit
 
-from bizproc.context import Context, Deferred, DialogContext, DocumentId, Files, StoredFile, Value
+from bizproc.context import (
+    Connection,
+    Context,
+    Deferred,
+    DialogContext,
+    DocumentId,
+    Files,
+    StoredFile,
+    Value,
+    no_such_connection,
+)
+from bizproc.definition.systems import System
 from bizproc.document_types import DEAL, DocumentType
+from bizproc.portal.connections import trusting
+from bizproc.systems.addresses import Addresses
+from bizproc.systems.session import SystemSession
+
+
+def connected(base_url: str, secret: str, *, name: str = "test", ca_bundle: str = "") -> Connection:
+    """A connection as the app gives one, with the operator's leave to go to this base URL, wherever it leads.
+
+    ca_bundle: a PEM file with an authority that is trusted besides the public ones
+    """
+    parts = urlsplit(base_url)
+    addresses = Addresses([f"{parts.scheme}://{parts.netloc}"])
+    return Connection(name, addresses.base_url(base_url), secret, SystemSession(addresses, trusting(ca_bundle)))
 
 
 class KeptFiles(Files):
@@ -30,6 +56,7 @@ class Process(Context):
     portal: what ``context.portal`` gives, such as a client of b24pysdk over ``responses``; None where it is not asked
     counters: the numbers that ``counter`` gives; the next one is 1 where none is given
     checkpoints: of a run that is repeated
+    connections: by name, such as ``{"main": connected("http://127.0.0.1:8080", "token")}``; to whatever system
 
     An activity that defers raises ``Deferred``.
     """
@@ -45,6 +72,7 @@ class Process(Context):
         portal: Any = None,
         counters: dict[str, int] | None = None,
         checkpoints: dict[str, Any] | None = None,
+        connections: Mapping[str, Connection] | None = None,
     ) -> None:
         self.workflow_id = workflow_id
         self.idempotency_key = f"key of {workflow_id}"
@@ -56,6 +84,7 @@ class Process(Context):
         self.checkpoints = dict(checkpoints or {})
         self.counters = dict(counters or {})
         self._portal = portal
+        self._connections = {name: replace(each, name=name) for name, each in (connections or {}).items()}
         self._files = KeptFiles()
 
     @property
@@ -63,6 +92,11 @@ class Process(Context):
         if self._portal is None:
             raise AssertionError("the portal is asked; give the process one: Process(portal=...)")
         return self._portal
+
+    def connection(self, system: System, name: str) -> Connection:
+        if name not in self._connections:
+            raise no_such_connection(system, name, list(self._connections))
+        return self._connections[name]
 
     @property
     def files(self) -> KeptFiles:
@@ -93,6 +127,7 @@ class Dialog(DialogContext):
         assert departments(Dialog(portal=client)) == {"1": "Sales"}
 
     portal: what ``context.portal`` gives, as with ``Process``
+    connections: the names of the portal's connections, to whatever system
     """
 
     def __init__(
@@ -102,14 +137,19 @@ class Dialog(DialogContext):
         domain: str = "acme.bitrix24.com",
         language: str = "en",
         portal: Any = None,
+        connections: Sequence[str] = (),
     ) -> None:
         self.member_id = member_id
         self.domain = domain
         self.language = language
         self._portal = portal
+        self._connections = tuple(connections)
 
     @property
     def portal(self) -> Any:
         if self._portal is None:
             raise AssertionError("the portal is asked; give the dialog one: Dialog(portal=...)")
         return self._portal
+
+    def connections(self, _system: System) -> Sequence[str]:
+        return self._connections

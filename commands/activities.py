@@ -130,8 +130,8 @@ def run(code: str, given: str) -> None:
         raise click.ClickException(f"It wants to be tried again {when}: {error}") from None
     except PortalAsked:
         raise click.ClickException(
-            "The function asks for the portal, and here is none. 'flask dev' runs it in a development portal; a test"
-            " can give it one: bizproc.testing.Process(portal=...)."
+            "The function asks for the portal, or for a connection of it, and here is none. 'flask dev' runs it in a"
+            " development portal; a test can give it one: bizproc.testing.Process(portal=..., connections=...)."
         ) from None
     if outcome.trace is not None:
         click.echo(outcome.trace, err=True, nl=False)

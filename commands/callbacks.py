@@ -196,8 +196,8 @@ def _outcome(
         return replace(failed(str(error), activity), dead=True)
     except PortalAsked:
         _refuse(
-            "The function asks for the portal. Without --send the portal is not called, so what comes of it is not"
-            " known.",
+            "The function asks for the portal, or for a connection of it. Without --send neither is called, so what"
+            " comes of it is not known.",
             PORTAL_ASKED,
         )
 

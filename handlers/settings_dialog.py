@@ -136,7 +136,7 @@ def _lists(
     if not functions:
         return {}
     person = tokens(text(fields, "AUTH_ID"), text(fields, "REFRESH_ID"), number(fields, "AUTH_EXPIRES"))
-    context = PortalDialogContext(backend().app, installation, person, language)
+    context = PortalDialogContext(backend().app, installation, person, language, backend().connections.names)
     listed = backend().option_lists.listed(functions.values(), context)
     return {key: listed[function] for key, function in functions.items()}
 

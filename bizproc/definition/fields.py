@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, LiteralString, TypedDict, TypeVar, Unpack, overload
 
 from bizproc.context import ListOptions
+from bizproc.definition.systems import ConnectionNames, System
 from bizproc.definition.text import Text
 from bizproc.definition.values import User
 
@@ -355,3 +356,15 @@ def select(name: Text, *, options: Mapping[Any, str] | ListOptions, **given: Any
     if callable(options):
         return Declared("string", name, list_options=options, **given)
     return Declared("select", name, options=options, **given)
+
+
+@overload
+def connection(system: System, name: Text, *, required: Literal[True], **more: Unpack[Described]) -> str: ...
+@overload
+def connection(
+    system: System, name: Text, *, required: Literal[False] = ..., **more: Unpack[Described]
+) -> str | None: ...
+def connection(system: System, name: Text, **given: Any) -> Any:
+    """The name of one of the portal's connections to a system, for ``Context.connection``. The activity needs
+    ``placement=True``, since the portal does not know them: it keeps a string."""
+    return Declared("string", name, list_options=ConnectionNames(system), **given)

@@ -35,6 +35,7 @@ from bizproc.definition.values import User
         fields.internalselect,
         fields.userfield,
         fields.select,
+        fields.connection,
     ),
 )
 class _Given:

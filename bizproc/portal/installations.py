@@ -22,7 +22,16 @@ from bizproc.secrets import Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.group_commit import GroupCommit
-from bizproc.storage.tables import CounterRow, HistoryRow, InstallationRow, RegistrationRow, RunRow, Slashes, now
+from bizproc.storage.tables import (
+    ConnectionRow,
+    CounterRow,
+    HistoryRow,
+    InstallationRow,
+    RegistrationRow,
+    RunRow,
+    Slashes,
+    now,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -404,6 +413,7 @@ class Installations:
             if clean:
                 session.execute(delete(RunRow).where(of_portal))
                 session.execute(delete(CounterRow).where(CounterRow.installation_id == row.id))
+                session.execute(delete(ConnectionRow).where(ConnectionRow.installation_id == row.id))
             else:
                 # Its claim is taken from whoever works on it.
                 ended = {"state": "closed", "outcome": "failed", "error": REMOVED, "claim": RunRow.claim + 1}

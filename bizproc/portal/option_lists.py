@@ -3,11 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Final, NoReturn
 
 from bizproc.context import DialogContext, ListOptions
+from bizproc.definition.systems import System
 from bizproc.errors import BizprocError
 from bizproc.portal.b24 import (
     Client,
@@ -32,12 +34,23 @@ MOST_OPTIONS: Final = 2000
 
 class PortalDialogContext(DialogContext):
     """tokens: of whoever has opened the dialog, as the portal's page gave them. They are sent to the proven endpoint
-    alone, and what they may is the portal's to judge."""
+    alone, and what they may is the portal's to judge.
 
-    def __init__(self, app: PortalApp, installation: Installation, tokens: Tokens, language: str) -> None:
+    connections: the names of a portal's connections, by its installation's id and the system
+    """
+
+    def __init__(
+        self,
+        app: PortalApp,
+        installation: Installation,
+        tokens: Tokens,
+        language: str,
+        connections: Callable[[int, System], Sequence[str]],
+    ) -> None:
         self.member_id = installation.member_id
         self.domain = installation.domain
         self.language = language
+        self._names = partial(connections, installation.id)
         self._token = PortalToken(
             endpoint=installation.client_endpoint,
             tokens=tokens,
@@ -50,6 +63,9 @@ class PortalDialogContext(DialogContext):
     @property
     def portal(self) -> Client:
         return self._token.get_client()
+
+    def connections(self, system: System) -> Sequence[str]:
+        return self._names(system)
 
 
 class OptionLists:

@@ -29,6 +29,7 @@ from bizproc.runs.turns import Turns
 from bizproc.secrets import CannotDecrypt
 from bizproc.storage.patience import AWAY, Patience
 from bizproc.storage.tables import Slashes, now
+from bizproc.systems.connections import SystemConnections
 
 logger = logging.getLogger(__name__)
 
@@ -68,13 +69,20 @@ class Execution:
     """Safe to use from many threads."""
 
     def __init__(
-        self, runs: Runs, installations: Installations, registry: Registry, files: FileStore, completion: Completion
+        self,
+        runs: Runs,
+        installations: Installations,
+        registry: Registry,
+        files: FileStore,
+        completion: Completion,
+        connections: SystemConnections,
     ) -> None:
         self._runs = runs
         self._installations = installations
         self._registry = registry
         self._files = files
         self._completion = completion
+        self._connections = connections
         limits = {each.definition.code: each.definition.at_once for each in registry}
         self._turns = Turns(AT_ONCE_PER_PORTAL, {code: limit for code, limit in limits.items() if limit is not None})
         self._patience = Patience()
@@ -247,6 +255,7 @@ class Execution:
                 self._patience,
                 self._files.of_run(installation.member_id, claim.run_id),
                 self._completion.address(claim.run_id),
+                self._connections,
             )
             return succeeded(activity, self._called(activity, given, context, seconds))
         except (PersonNeeded, PortalUnavailable, CannotDecrypt, Deferred):

@@ -20,7 +20,8 @@ Input = TypeVar("Input", bound=Properties)
 
 
 class PortalAsked(BaseException):
-    """The function asks for the portal, which is not there. No error: nothing that catches errors catches it."""
+    """The function asks for the portal or a connection of it, which are not there. No error: nothing that catches
+    errors catches it."""
 
 
 class Rehearsal(Process):
@@ -36,6 +37,9 @@ class Rehearsal(Process):
 
     @property
     def portal(self) -> Never:
+        raise PortalAsked
+
+    def connection(self, *_: object) -> Never:
         raise PortalAsked
 
     def log(self, message: str) -> None:

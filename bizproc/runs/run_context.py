@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Never
 
-from bizproc.context import ActivityFailed, Context, Deferred, Files, StoredFile, Value
+from bizproc.context import ActivityFailed, Connection, Context, Deferred, Files, StoredFile, Value
+from bizproc.definition.systems import System
 from bizproc.errors import BizprocError
 from bizproc.portal.b24 import Client, PortalToken, SdkError, described
 from bizproc.portal.installations import Installation
@@ -12,6 +13,7 @@ from bizproc.runs.answering import log_line
 from bizproc.runs.callback import Callback
 from bizproc.runs.runs import NOTHING, Claim, Runs
 from bizproc.storage.patience import Patience
+from bizproc.systems.connections import SystemConnections
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ class RunContext(Context):
         patience: Patience,
         files: Files,
         completion_url: str,
+        connections: SystemConnections,
     ) -> None:
         self.workflow_id = called.workflow_id
         self.idempotency_key = claim.key
@@ -39,6 +42,7 @@ class RunContext(Context):
         self._claim, self._event_token, self._runs = claim, called.event_token, runs
         self._patience = patience
         self._token, self._files, self._completion_url = token, files, completion_url
+        self._installation_id, self._connections = installation.id, connections
         self._ended = False
 
     def end(self) -> None:
@@ -49,6 +53,10 @@ class RunContext(Context):
     def portal(self) -> Client:
         self._require_time()
         return self._token.get_client()
+
+    def connection(self, system: System, name: str) -> Connection:
+        self._require_time()
+        return self._patience(lambda: self._connections.get(self._installation_id, system, name))
 
     @property
     def files(self) -> Files:

@@ -10,13 +10,14 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bizproc.secrets import CannotDecrypt, Secrets
 from bizproc.storage.database import Database
-from bizproc.storage.tables import CheckpointRow, DataKeyRow, InstallationRow, RunRow, Table
+from bizproc.storage.tables import CheckpointRow, ConnectionRow, DataKeyRow, InstallationRow, RunRow, Table
 
 ENCRYPTED: Mapping[type[Table], Sequence[str]] = {
     DataKeyRow: ("sealed",),
     InstallationRow: ("access_token", "refresh_token"),
     RunRow: ("raw", "result", "trace"),
     CheckpointRow: ("value",),
+    ConnectionRow: ("secret",),
 }
 """Every column that is encrypted; a test holds that none is missing."""
 

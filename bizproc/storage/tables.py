@@ -256,6 +256,24 @@ class CounterNumberRow(Table):
     number: Mapped[int] = mapped_column(BigInteger)
 
 
+class ConnectionRow(Table):
+    """A portal's access to another system.
+
+    system: its code; secret: encrypted, such as an API token
+    """
+
+    __tablename__ = "connections"
+    __table_args__ = (UniqueConstraint("installation_id", "system", "name"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    installation_id: Mapped[int] = mapped_column(ForeignKey("installations.id", ondelete="CASCADE"))
+    system: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(100))
+    base_url: Mapped[str] = mapped_column(String(1000))
+    secret: Mapped[bytes]
+    stored_at: Mapped[dt.datetime]
+
+
 class ChoreRow(Table):
     """What is done from time to time, by one process of all.
 

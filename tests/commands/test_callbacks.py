@@ -96,7 +96,7 @@ def test_a_rehearsal_counts_nothing(recorder: Recorder, installed: RunningApp) -
         ("give_up", 1, "after 0 s. When no try of 2 helps:\n"),
         ("hand_on", 0, "Outcome     deferred: "),
         ("silent", 0, "Answer      none, nobody waits"),
-        ("ask_portal", 9, "Error: The function asks for the portal."),
+        ("ask_portal", 9, "Error: The function asks for the portal, "),
     ],
 )
 def test_each_end_of_a_rehearsal(recorder: Recorder, code: str, exit_code: int, told: str) -> None:

@@ -84,7 +84,7 @@ def test_every_fault_is_told_with_its_property() -> None:
         ("fail", 1, "Error: cannot fly\n"),
         ("give_up", 1, "Error: It wants to be tried again after 0 s: the other system is away\n"),
         ("hand_on", 0, "It is deferred: its process waits until the run is completed.\n"),
-        ("ask_portal", 1, "Error: The function asks for the portal, and here is none."),
+        ("ask_portal", 1, "Error: The function asks for the portal, or for a connection of it, and here is none."),
         ("nothing", 1, "Error: There is no activity 'nothing'."),
     ],
 )

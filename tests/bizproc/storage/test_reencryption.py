@@ -12,7 +12,7 @@ from bizproc.secrets import Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.reencryption import BATCH, ENCRYPTED, Reencryption
-from bizproc.storage.tables import InstallationRow, RunRow, Table, now
+from bizproc.storage.tables import ConnectionRow, InstallationRow, RunRow, Table, now
 from tests.bizproc.storage.test_data_keys import installation
 from tests.conftest import eventually
 
@@ -27,6 +27,16 @@ def add_runs(database: Database, count: int, secrets: Secrets) -> None:
             installation(id=1, access_token=secrets.encrypt(b"access"), refresh_token=secrets.encrypt(b"refresh"))
         )
         session.flush()
+        session.add(
+            ConnectionRow(
+                installation_id=1,
+                system="zabbix",
+                name="main",
+                base_url="https://zabbix.example.com",
+                secret=secrets.encrypt(b"secret"),
+                stored_at=now(),
+            )
+        )
         session.execute(
             insert(RunRow),
             [
@@ -95,10 +105,12 @@ def test_everything_comes_under_the_newest_key_once(database: Database) -> None:
         "installations": (1, ()),
         "runs": (ROWS, ()),
         "checkpoints": (0, ()),
+        "connections": (1, ()),
     }
     expect_all_under(database, NEW, ROWS)
     KeyedHashes(database, Secrets([NEW])).load()
     with database.reading() as session:
+        assert Secrets([NEW]).decrypt(session.scalars(select(ConnectionRow)).one().secret) == b"secret"
         row = session.scalars(select(InstallationRow)).one()
         assert row.access_token
         assert row.refresh_token
@@ -112,6 +124,7 @@ def test_everything_comes_under_the_newest_key_once(database: Database) -> None:
         "installations": (0, ()),
         "runs": (0, ()),
         "checkpoints": (0, ()),
+        "connections": (0, ()),
     }
     with database.reading() as session:
         assert session.scalars(select(RunRow.raw).order_by(RunRow.id)).all() == before

@@ -1,0 +1,133 @@
+"""Sessions of HTTP to other systems: bounded and verified like those to portals, and led nowhere that is forbidden."""
+
+import socket
+import ssl
+from functools import partial
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from bizproc.context import ActivityFailed, NoAnswer, Retry
+from bizproc.portal.connections import (
+    CONNECT_SECONDS,
+    AnswerTooLarge,
+    BoundedAdapter,
+    BoundedSession,
+    causes,
+    host_of,
+    not_trusted,
+)
+from bizproc.portal.deadline import POOLS
+from bizproc.systems.addresses import Addresses, UnusableAddress
+
+
+class SystemSession(BoundedSession):
+    """Raises, each in a sentence that begins with the host:
+
+    Retry, where nothing was sent: the name is not known, or nothing listens there
+    NoAnswer, where it was sent and nobody knows what became of it
+    ActivityFailed for all else: a forbidden address, a certificate, a redirect, too large an answer
+    """
+
+    def __init__(self, addresses: Addresses, context: ssl.SSLContext) -> None:
+        pools = {scheme: partial(pool, addresses=addresses) for scheme, pool in _POOLS.items()}
+        super().__init__(BoundedAdapter(context, pools))
+        self._addresses = addresses
+        # What the operator's .netrc says of hosts is no business of whoever administers a portal.
+        self.auth = lambda request: request
+
+    def request(self, method: str | bytes, url: str | bytes, *more: Any, **how: Any) -> requests.Response:
+        self._require(url if isinstance(url, str) else url.decode(errors="replace"))
+        response = super().request(method, url, *more, **how)
+        if response.is_redirect:
+            to = urlsplit(response.headers["Location"])
+            where = f"{to.scheme}://{to.netloc}{to.path}" if to.netloc else to.path
+            raise ActivityFailed(
+                f"{host_of(response.url)} leads on to {where} ({response.status_code}), which is not followed: is that"
+                " the right base URL?"
+            )
+        return response
+
+    def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:
+        self._require(request.url or "")  # requests understands an address in its own way
+        return super().send(request, **how | {"verify": True})
+
+    def _require(self, url: str) -> None:
+        try:
+            self._addresses.require(url)
+        except UnusableAddress as error:
+            raise ActivityFailed(str(error)) from None
+
+    def told(self, url: str, error: Exception) -> Exception:
+        host = host_of(url)
+        for each in causes(error):
+            if isinstance(each, AnswerTooLarge):
+                return ActivityFailed(f"{each}.")
+            if isinstance(each, NameResolutionError):
+                return Retry(f"{host}: there is no such host, or its name cannot be looked up now.")
+            if isinstance(each, NewConnectionError):
+                return Retry(f"{host} takes no connections: nothing listens there, or nothing leads there.")
+            if isinstance(each, ConnectTimeoutError):
+                return Retry(f"{host} took no connection within {CONNECT_SECONDS} seconds.")
+            if isinstance(each, ssl.SSLCertVerificationError):
+                return ActivityFailed(f"{not_trusted(host, each)}.".replace("the", "The", 1))
+            if isinstance(each, ssl.SSLError):
+                return ActivityFailed(f"{host} does not speak TLS as https needs it ({each.reason}).")
+            if isinstance(each, (requests.Timeout, TimeoutError)):
+                return NoAnswer(f"{host} did not answer in time. Whether it has done what it was asked is not known.")
+        if isinstance(error, (ValueError, requests.exceptions.InvalidHeader)):
+            return ActivityFailed(f"{host} cannot be asked: {type(error).__name__}.")
+        return NoAnswer(f"{host} broke off without an answer. Whether it has done what it was asked is not known.")
+
+
+class _Guarded:
+    """A connection that is made to an address which was looked at, and to no other."""
+
+    addresses: Addresses
+
+    def _new_conn(self) -> socket.socket:
+        connection = cast("Any", self)
+        name = connection._dns_host
+        try:
+            found = self.addresses.resolved(name, connection.port)
+        except UnusableAddress as error:
+            raise ActivityFailed(str(error)) from None
+        except OSError as error:
+            raise NameResolutionError(name, connection, error) from error  # type: ignore[arg-type]
+        try:
+            return self._first(found)
+        finally:
+            connection._dns_host = name
+
+    def _first(self, found: list[str]) -> socket.socket:
+        """Raises what the last one raises."""
+        for number, address in enumerate(found, 1):
+            cast("Any", self)._dns_host = address
+            try:
+                made: socket.socket = super()._new_conn()  # type: ignore[misc]
+                return made
+            except (NewConnectionError, ConnectTimeoutError):
+                if number == len(found):
+                    raise
+        raise AssertionError("a host has an address")
+
+
+class _GuardedPool:
+    def __init__(self, *where: Any, addresses: Addresses, **how: Any) -> None:
+        super().__init__(*where, **how)
+        self._addresses = addresses
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()  # type: ignore[misc]
+        connection.addresses = self._addresses
+        return connection
+
+
+def _guarded(pool: Any) -> Any:
+    connection = type("GuardedConnection", (_Guarded, pool.ConnectionCls), {})
+    return type("GuardedPool", (_GuardedPool, pool), {"ConnectionCls": connection})
+
+
+_POOLS = {scheme: _guarded(pool) for scheme, pool in POOLS.items()}
