@@ -12,6 +12,7 @@ from werkzeug.exceptions import Forbidden
 
 from bizproc.definition.activity import AnyActivity
 from bizproc.definition.properties import Property, default_text
+from bizproc.definition.systems import ConnectionNames
 from bizproc.definition.text import LocalizedText
 from bizproc.php import PhpArray
 from bizproc.portal.installations import Installation
@@ -154,6 +155,8 @@ def _field(
         trouble = "unshown"
     elif property_.list_options is not None and listed is None:
         trouble = "unlisted"
+    elif isinstance(property_.list_options, ConnectionNames) and not listed:
+        trouble = "unconnected"
     return Field(
         id=id_,
         key=property_.key,

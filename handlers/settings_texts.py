@@ -66,6 +66,11 @@ TEXTS: Final[Mapping[str, LocalizedText]] = {
         " Wert.",
         ru="Не удалось загрузить список. Откройте настройки ещё раз или впишите значение.",
     ),
+    "unconnected": t(
+        en="Your portal has no such connection yet. An administrator adds one on the app's own page.",
+        de="Ihr Portal hat noch keine solche Verbindung. Ein Administrator fügt sie auf der Seite der App hinzu.",
+        ru="На портале ещё нет такого подключения. Администратор добавляет его на странице приложения.",
+    ),
     "unshown": t(
         en="The step holds a value that this form cannot show. It stays as it is.",
         de="Der Schritt hat einen Wert, den dieses Formular nicht zeigen kann. Er bleibt, wie er ist.",

@@ -43,6 +43,10 @@ class Canaries:
 
         return made
 
+    def note(self, secret: str) -> None:
+        """One that the portal did not give out."""
+        self._given.add(secret)
+
     def forget(self) -> None:
         """Begin anew, with the next test."""
         self._given.clear()

@@ -34,7 +34,11 @@ CHECKS_AT_ONCE = 4
 
 
 class ConnectionRefused(BizprocError):
-    """A connection that cannot be stored or found, or that does not work, and why."""
+    """A connection that cannot be stored or found, and why."""
+
+
+class CheckFailed(ConnectionRefused):
+    """A connection that does not work, and why."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class SystemConnections:
         replace: one of this name is replaced
         check: it is stored only if the system can be asked with it
 
-        Raises ConnectionRefused and UnusableAddress.
+        Raises CheckFailed, ConnectionRefused and UnusableAddress.
         """
         of = self._system(system)
         name, secret = name.strip(), secret.strip()
@@ -134,7 +138,7 @@ class SystemConnections:
         return told
 
     def check(self, installation: Installation, system: str, name: str) -> str:
-        """What the system says of itself. Raises ConnectionRefused with what is wrong, CannotDecrypt."""
+        """What the system says of itself. Raises CheckFailed, ConnectionRefused where there is none, CannotDecrypt."""
         of = self._system(system)
         try:
             connection = self.get(installation.id, of, name)
@@ -169,7 +173,7 @@ class SystemConnections:
     def _checked(self, system: System, connection: Connection) -> str:
         """In a thread of its own: nobody can end a check that hangs, or that asks again and again."""
         if not self._free.acquire(blocking=False):
-            raise ConnectionRefused(f"{CHECKS_AT_ONCE} other connections are being checked. Try again in a moment.")
+            raise CheckFailed(f"{CHECKS_AT_ONCE} other connections are being checked. Try again in a moment.")
         answer: Future[str] = Future()
 
         def ask() -> None:
@@ -190,7 +194,7 @@ class SystemConnections:
         except BaseException as error:  # it is an author's function
             logger.error("the check of %s failed unexpectedly: %s", system.code, type(error).__name__)
             why = f"The check of {system.name.shown_in('en')} failed unexpectedly: {type(error).__name__}."
-        raise ConnectionRefused(why)
+        raise CheckFailed(why)
 
 
 def _is(installation_id: int, system: str, name: str) -> Sequence[ColumnElement[bool]]:

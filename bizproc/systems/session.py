@@ -11,7 +11,6 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from bizproc.context import ActivityFailed, NoAnswer, Retry
 from bizproc.portal.connections import (
-    CONNECT_SECONDS,
     AnswerTooLarge,
     BoundedAdapter,
     BoundedSession,
@@ -69,8 +68,8 @@ class SystemSession(BoundedSession):
                 return Retry(f"{host}: there is no such host, or its name cannot be looked up now.")
             if isinstance(each, NewConnectionError):
                 return Retry(f"{host} takes no connections: nothing listens there, or nothing leads there.")
-            if isinstance(each, ConnectTimeoutError):
-                return Retry(f"{host} took no connection within {CONNECT_SECONDS} seconds.")
+            if isinstance(each, (requests.ConnectTimeout, ConnectTimeoutError)):
+                return Retry(f"{host} took no connection in time.")
             if isinstance(each, ssl.SSLCertVerificationError):
                 return ActivityFailed(f"{not_trusted(host, each)}.".replace("the", "The", 1))
             if isinstance(each, ssl.SSLError):

@@ -26,6 +26,7 @@ def test_defaults() -> None:
     assert settings.oauth_url == "https://oauth.bitrix24.tech"
     assert settings.js_url == "https://api.bitrix24.com/api/v1/"
     assert settings.embedded
+    assert settings.allowed_systems == ()
 
 
 def test_everything_missing_is_told_together() -> None:
@@ -48,6 +49,7 @@ def test_everything_missing_is_told_together() -> None:
         ("B24_APP_URL", "https://user:secret@app.example.com", "leave out what begins with ? or #, and the user"),
         ("B24_APP_URL", "HTTPS://app.example.com", "it needs https:// in lower case"),
         ("B24_APP_URL", "HTTP://app.example.com", "it needs http:// in lower case"),
+        ("B24_ALLOWED_SYSTEMS", "zabbix.internal,a/b", "B24_ALLOWED_SYSTEMS has a/b, which is no host such as"),
         ("DATABASE_URL", "nonsense", "DATABASE_URL is no database address"),
         ("DATABASE_URL", "postgresql://u:p@h:abc/x", "DATABASE_URL is no database address"),
         ("FILES_URL", "nothing://x", "FILES_URL cannot be used"),

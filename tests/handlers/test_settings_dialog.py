@@ -92,7 +92,8 @@ class Form(HTMLParser):
 
 def test_each_dialog_is_registered_at_an_address_of_its_own(installed: RunningApp, portal: Portal) -> None:
     placements = {each["CODE"]: each["PLACEMENT_HANDLER"] for each in portal.state()["placements"]}
-    assert placements == {code: f"{installed.url}/settings/{code}" for code in ("every_field", "listed", "own_dialog")}
+    codes = ("count_books", "every_field", "listed", "own_dialog")
+    assert placements == {code: f"{installed.url}/settings/{code}" for code in codes}
     assert requests.head(placements["every_field"], timeout=9).status_code == 200
 
 
@@ -349,3 +350,20 @@ def test_a_template_that_fails_leaves_the_plain_form(
         form = Form(opened(installed, portal, "own_dialog", {"current_values": []}).text)
         assert form.values == {"words": ["hello"], "mood": ["calm"]}
         assert f"own_dialog: its own dialog cannot be shown: {why}" in caplog.text
+
+
+def test_the_portals_connections_are_offered(installed: RunningApp, portal: Portal) -> None:
+    def page(current: dict[str, str]) -> Form:
+        return Form(opened(installed, portal, "count_books", {"current_values": current}, "de").text)
+
+    missing = {"class": "error", "id": "field-0-trouble"}
+    without = page({})
+    assert missing in without.attributes
+    assert "Ihr Portal hat noch keine solche Verbindung." in " ".join(without.texts).partition("const texts")[0]
+    (here,) = installed.backend.installations.all()
+    for name in ("second", "main"):
+        installed.backend.connections.add(here, "library", name, "https://library.example.com", "secret", check=False)
+    offered = page({"library": "main"})
+    assert missing not in offered.attributes
+    assert list(offered.options["library"])[:2] == ["main", "second"]
+    assert offered.values["library"] == ["main"]
