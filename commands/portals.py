@@ -47,7 +47,7 @@ def list_() -> None:
 def show(domain: str) -> None:
     """Show one portal, and what happened to its installation."""
     app = backend()
-    installation = _installed(app, domain)
+    installation = installed(app, domain)
     show_one(
         {
             "Portal": installation.domain,
@@ -82,7 +82,7 @@ def show(domain: str) -> None:
 def confirm(domain: str, host: str) -> None:
     """Confirm under which host the app is installed in a portal, where a proxy hides it."""
     app = backend()
-    installation = _installed(app, domain)
+    installation = installed(app, domain)
     confirmed = hostname(host)
     if confirmed not in app.registration.hosts:
         raise click.ClickException(
@@ -127,7 +127,8 @@ def _unreadable(result: Reencrypted) -> str:
     return f"{len(result.unreadable)} ({first}{more})" if first else "0"
 
 
-def _installed(app: Backend, domain: str) -> Installation:
+def installed(app: Backend, domain: str) -> Installation:
+    """Raises ClickException."""
     installation = app.installations.of_domain(domain)
     if installation is None:
         raise click.ClickException(f"The app is not installed in {domain}. 'flask portals list' tells where it is.")

@@ -12,6 +12,7 @@ from bizproc.definition.faults import collecting
 from commands.activities import activities
 from commands.bench import bench
 from commands.callbacks import callbacks
+from commands.connections import connections
 from commands.db import db
 from commands.dev import dev
 from commands.portals import portals
@@ -24,7 +25,7 @@ SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 
 
 def commands() -> Iterator[str]:
-    for command in (activities, bench, callbacks, db, dev, portals, runs, worker):
+    for command in (activities, bench, callbacks, connections, db, dev, portals, runs, worker):
         if isinstance(command, click.Group):
             yield from (f"flask {command.name} {name}" for name in command.commands)
         else:
@@ -41,7 +42,13 @@ def test_ci_runs_the_two_lines_that_the_readme_starts_with() -> None:
 def test_every_command_and_option_is_in_the_readme() -> None:
     for command in commands():
         assert f"`{command}" in README, command
-    for command in (runs.commands["list"], portals.commands["confirm"], callbacks.commands["receive"], dev):
+    for command in (
+        runs.commands["list"],
+        connections.commands["add"],
+        portals.commands["confirm"],
+        callbacks.commands["receive"],
+        dev,
+    ):
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.opts[0] in README, parameter.opts
@@ -69,7 +76,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
     assert documented == read - {"OAUTH_URL", "JS_URL"}
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/connections.md"])
 def test_the_example_activities_are_valid(document: str) -> None:
     text = (ROOT / document).read_text()
     examples = [example for example in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "@activity" in example]
