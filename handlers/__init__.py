@@ -20,9 +20,20 @@ def attach(app: Flask, backend: Backend) -> None:
 
 
 def open_ways_in(app: Flask) -> None:
-    from handlers import callback, completion, events, files, health, install, metrics, refusals, settings_dialog
+    from handlers import (
+        callback,
+        completion,
+        connections,
+        events,
+        files,
+        health,
+        install,
+        metrics,
+        refusals,
+        settings_dialog,
+    )
 
-    for room in (callback, completion, events, files, health, install, metrics, refusals, settings_dialog):
+    for room in (callback, completion, connections, events, files, health, install, metrics, refusals, settings_dialog):
         app.register_blueprint(room.blueprint)
 
 

@@ -4,18 +4,16 @@ import logging
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
-from werkzeug.exceptions import Forbidden
 
-from bizproc.backend import Page
 from bizproc.definition.text import LocalizedText, t
 from bizproc.php import PhpArray
 from bizproc.portal.b24 import AdministratorNeeded, PortalRefused, PortalUnavailable
 from bizproc.portal.installations import Installation
 from bizproc.portal.visitor import Visitor, visitor
 from bizproc.runs.callback import number, text
-from handlers import backend
+from handlers import backend, connections
 from handlers.forms import UnreadableForm, asked, asked_language, form, tokens
-from handlers.pages import origin, page
+from handlers.pages import administrator, asking, origin, page
 from handlers.refusals import refusal
 from handlers.senders import refused
 
@@ -125,19 +123,16 @@ def main() -> Response:
 @blueprint.post("/register")
 def register() -> Response:
     """Register the activities again, whatever was accepted before; asked for by an administrator on the app's page."""
-    page, installation = _asking()
-    if not page.administrator:
-        raise Forbidden
+    installation = administrator()
     backend().registrations.forget_refusals(installation.id)
     backend().register(installation)
-    logger.info("%s: user %s has the activities registered again", installation.domain, page.user_id)
     return Response(status=204)
 
 
 @blueprint.get("/install/progress")
 def progress() -> dict[str, Any]:
     """``state`` of the registration (``running``, ``done``, ``partly``, ``failed``), ``activities``, ``error``."""
-    _, installation = _asking()
+    _, installation = asking()
     activities = _activities(installation)
     if installation.register_due_at is not None:
         state = "running"
@@ -166,15 +161,6 @@ def _visitor(fields: PhpArray) -> Visitor:
     return visitor(backend().app, given, member_id=text(fields, "member_id"), endpoint=asked("DOMAIN"))
 
 
-def _asking() -> tuple[Page, Installation]:
-    """The page that sends a request, by its page token. Raises Forbidden."""
-    scheme, _, page_token = request.headers.get("Authorization", "").partition(" ")
-    asking = backend().page(page_token) if scheme == "Bearer" else None
-    if asking is None:
-        raise Forbidden
-    return asking
-
-
 def _has_token(installation: Installation, fields: PhpArray) -> bool:
     return backend().installations.proves(installation, text(fields, "APPLICATION_TOKEN"))
 
@@ -192,11 +178,13 @@ def _page(installation: Installation, who: Visitor, template: str) -> Response:
         template,
         portal=origin(who.proof.client_endpoint),
         language=language,
-        texts={name: words.shown_in(language) for name, words in TEXTS.items()},
+        texts={name: words.shown_in(language) for name, words in (TEXTS | connections.TEXTS).items()},
         activities=_activities(installation),
         administrator=who.administrator is True,
         person_needed=installation.person_needed_since is not None and who.administrator is not True,
         page_token=backend().page_token(installation, who),
+        connected=connections.shown(installation, language) if who.administrator is True else {},
+        connections_url=url_for("connections.add"),
         progress_url=url_for("install.progress"),
         register_url=url_for("install.register"),
     )

@@ -1,12 +1,18 @@
 """Pages that a portal shows in its iframe."""
 
+import logging
 import secrets
 from urllib.parse import urlsplit
 
-from flask import Response, make_response, render_template
+from flask import Response, make_response, render_template, request
 from jinja2 import Template
+from werkzeug.exceptions import Forbidden
 
+from bizproc.backend import Page
+from bizproc.portal.installations import Installation
 from handlers import backend
+
+logger = logging.getLogger(__name__)
 
 
 def page(template: str | Template, *, portal: str, language: str, **values: object) -> Response:
@@ -34,6 +40,24 @@ def page(template: str | Template, *, portal: str, language: str, **values: obje
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def asking() -> tuple[Page, Installation]:
+    """The page that sends a request, by its page token. Raises Forbidden."""
+    scheme, _, page_token = request.headers.get("Authorization", "").partition(" ")
+    found = backend().page(page_token) if scheme == "Bearer" else None
+    if found is None:
+        raise Forbidden
+    return found
+
+
+def administrator() -> Installation:
+    """The portal of the page that sends a request, which an administrator has opened. Raises Forbidden."""
+    page, installation = asking()
+    if not page.administrator:
+        raise Forbidden
+    logger.info("%s: user %s asks for %s", installation.domain, page.user_id, request.path)
+    return installation
 
 
 def origin(address: str) -> str:
