@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from bizproc import ActivityFailed, Connection, Retry, System
+from bizproc.backend import Backend
 from bizproc.definition.faults import DefinitionError, collecting
-from bizproc.definition.registry import discover
+from bizproc.definition.registry import Registry, discover
 from bizproc.portal.installations import Installation
 from bizproc.settings import Settings
 from bizproc.systems import connections as module
@@ -16,8 +18,9 @@ from bizproc.systems.addresses import UnusableAddress
 from bizproc.systems.connections import CheckFailed, ConnectionRefused
 from bizproc.testing import Dialog, Process, connected
 from tests import canaries, shelf
+from tests.bizproc.storage.test_data_keys import installation
 from tests.conftest import Portal, RunningApp, eventually, values
-from tests.library import SECRET, Library, library
+from tests.library import SECRET, Answer, Library, library
 from tests.shelf.library_books import LIBRARY, Input, count_books
 
 
@@ -185,6 +188,37 @@ def test_systems_are_found_in_the_modules(monkeypatch: pytest.MonkeyPatch) -> No
     assert faults() == [
         "tests.shelf.behaviours.System: 'My library' must be 1 to 64 lower-case Latin letters, digits and '_'"
     ]
+
+
+def test_of_those_who_store_one_at_the_same_time_one_does(
+    settings: Settings, database_url: str, there: Library
+) -> None:
+    app = Backend(replace(settings, database_url=database_url), Registry([], [LIBRARY]))
+    app.database.upgrade()
+    with app.database.writing() as session:
+        session.add(installation(id=1))
+    here, together = next(app.installations.all()), threading.Barrier(4)
+
+    def answer() -> Answer:
+        together.wait(60)
+        return 200, "application/json", b'{"books": 3}', {}
+
+    def add(_: int) -> str:
+        try:
+            return app.connections.add(here, "library", "main", there.url, SECRET)
+        except ConnectionRefused as error:
+            return str(error)
+
+    there.answers["/books"] = answer
+    with ThreadPoolExecutor(4) as pool:
+        told = sorted(pool.map(add, range(4)))
+    assert told == ["3 books"] + ["There is a connection 'main' to Library already."] * 3
+    assert app.connections.get(1, LIBRARY, "main").secret == SECRET
+    app.connections.add(here, "library", "main", there.url, "changed", check=False, replace=True)
+    assert app.connections.get(1, LIBRARY, "main").secret == "changed"
+    app.connections.remove(here, "library", "main")
+    assert app.connections.all(here) == []
+    app.close()
 
 
 def test_what_is_not_there_any_more_can_be_removed(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import trustme
 
 from bizproc import ActivityFailed, NoAnswer, Retry
@@ -49,7 +50,26 @@ def test_an_answer(there: Library) -> None:
 def test_a_name_is_connected_to_where_it_led_when_it_was_looked_at(
     there: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody who owns a name can let it mean a public address at first, and a private one when it is connected to."""
+    port = int(there.url.rpartition(":")[2])
+    known = {"changing.internal": ["127.0.0.1"]}
+    names(monkeypatch, known)
+    looked_at = Addresses.resolved
+
+    def changing(addresses: Addresses, host: str, port: int) -> list[str]:
+        found = looked_at(addresses, host, port)
+        known["changing.internal"] = ["127.0.0.2"]
+        return found
+
+    monkeypatch.setattr(Addresses, "resolved", changing)
+    url = f"http://changing.internal:{port}"
+    session = SystemSession(Addresses([url]), trusting(""))
+    assert session.get(url, headers={"Authorization": f"Bearer {SECRET}"}).ok
+
+
+def test_a_name_that_means_a_private_address_since_it_was_stored(
+    there: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever owns a name can let it mean a public address at first, and a private one when it is connected to."""
     port = int(there.url.rpartition(":")[2])
     addresses = Addresses()
     session = SystemSession(addresses, trusting(""))
@@ -151,6 +171,10 @@ def test_a_client_cannot_be_led_elsewhere_than_its_connection_may(there: Library
     http = connected(there.url, SECRET).http
     for url in ("http://localhost:1/", "https://169.254.169.254/", "https://[::1/"):
         assert failure(lambda url=url: http.get(url))[0] is ActivityFailed
+    over_tls_alone = SystemSession(Addresses([there.url.removeprefix("http://")]), trusting(""))
+    prepared = requests.Request("GET", there.url).prepare()
+    assert "begins with https://" in failure(lambda: over_tls_alone.send(prepared))[1]
+    assert there.asked == 0
 
 
 @pytest.mark.parametrize(
