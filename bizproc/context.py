@@ -77,7 +77,7 @@ class Connection:
             raise NoAnswer(f"{status}. Whether it has done what it was asked is not known.")
         try:
             return answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             page = "html" in answer.headers.get("Content-Type", "").lower()
             what = "a web page" if page else "something that is no JSON"
             raise ActivityFailed(f"{status} and {what}. Is that the right base URL?") from None

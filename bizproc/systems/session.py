@@ -38,8 +38,13 @@ class SystemSession(BoundedSession):
         self.auth = lambda request: request
 
     def request(self, method: str | bytes, url: str | bytes, *more: Any, **how: Any) -> requests.Response:
-        self._require(url if isinstance(url, str) else url.decode(errors="replace"))
-        response = super().request(method, url, *more, **how)
+        url = url if isinstance(url, str) else url.decode(errors="replace")
+        self._require(url)
+        try:
+            response = super().request(method, url, *more, **how)
+        except UnicodeError:  # it quotes the header
+            why = "a header has characters that HTTP does not carry. Has the secret?"
+            raise ActivityFailed(f"{host_of(url)} cannot be asked: {why}") from None
         if response.is_redirect:
             to = urlsplit(response.headers["Location"])
             where = f"{to.scheme}://{to.netloc}{to.path}" if to.netloc else to.path
@@ -76,7 +81,7 @@ class SystemSession(BoundedSession):
                 return ActivityFailed(f"{host} does not speak TLS as https needs it ({each.reason}).")
             if isinstance(each, (requests.Timeout, TimeoutError)):
                 return NoAnswer(f"{host} did not answer in time. Whether it has done what it was asked is not known.")
-        if isinstance(error, (ValueError, requests.exceptions.InvalidHeader)):
+        if isinstance(error, (ValueError, requests.exceptions.InvalidJSONError)):
             return ActivityFailed(f"{host} cannot be asked: {type(error).__name__}.")
         return NoAnswer(f"{host} broke off without an answer. Whether it has done what it was asked is not known.")
 

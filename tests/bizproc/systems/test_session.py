@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -185,6 +186,7 @@ def test_a_client_cannot_be_led_elsewhere_than_its_connection_may(there: Library
         (page(), ActivityFailed, "answered with 200 OK and a web page. Is that the right base URL?"),
         (page(404), ActivityFailed, "answered with 404 Not Found and a web page"),
         ((200, "text/plain", b"hello", {}), ActivityFailed, "something that is no JSON"),
+        ((200, "application/json", b"[" * 100_000, {}), ActivityFailed, "something that is no JSON"),
         (page(502), NoAnswer, "answered with 502 Bad Gateway. Whether it has done"),
     ],
 )
@@ -196,6 +198,20 @@ def test_an_answer_that_is_not_the_apis(there: Library, answer: object, kind: ty
     assert words in told[1]
 
 
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"headers": {"Authorization": "Ключ"}}, "a header has characters that HTTP does not carry. Has the secret?"),
+        ({"headers": {"Authorization": f" {SECRET}"}}, "InvalidHeader."),
+        ({"json": {"amount": float("nan")}}, "InvalidJSONError."),
+    ],
+)
+def test_what_cannot_be_sent(there: Library, how: dict[str, Any], words: str) -> None:
+    kind, told = failure(lambda: connected(there.url, SECRET).http.get(there.url, **how))
+    assert (kind, told) == (ActivityFailed, f"{there.url.removeprefix('http://')} cannot be asked: {words}")
+    assert there.asked == 0
+
+
 def test_the_operators_netrc_is_not_sent(there: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login operator password hidden\n")
@@ -203,3 +219,11 @@ def test_the_operators_netrc_is_not_sent(there: Library, tmp_path: Path, monkeyp
     monkeypatch.setenv("NETRC", str(netrc))
     answer = connected(there.url, SECRET).http.get(there.url)
     assert "Authorization" not in answer.request.headers
+
+
+def test_the_operators_proxy_looks_names_up(there: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", there.url)
+    session = SystemSession(Addresses(["http://zabbix.invalid"]), trusting(""))
+    assert session.get("http://zabbix.invalid/", headers={"Authorization": f"Bearer {SECRET}"}).json() == {"books": 3}
+    assert failure(lambda: session.get("http://10.0.0.1/"))[0] is ActivityFailed
+    assert there.asked == 1
