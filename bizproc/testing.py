@@ -1,5 +1,6 @@
 """For the tests of activities: a process without a portal."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Never
@@ -30,7 +31,10 @@ def connected(base_url: str, secret: str, *, name: str = "test", ca_bundle: str 
     """
     parts = urlsplit(base_url)
     addresses = Addresses([f"{parts.scheme}://{parts.netloc}"])
-    return Connection(name, addresses.base_url(base_url), secret, SystemSession(addresses, trusting(ca_bundle)))
+    return Connection(name, addresses.base_url(base_url), secret, SystemSession(addresses, _trusting(ca_bundle)))
+
+
+_trusting = functools.cache(trusting)  # to read all public authorities takes long
 
 
 class KeptFiles(Files):
@@ -151,5 +155,5 @@ class Dialog(DialogContext):
             raise AssertionError("the portal is asked; give the dialog one: Dialog(portal=...)")
         return self._portal
 
-    def connections(self, _system: System) -> Sequence[str]:
+    def connections(self, system: System) -> Sequence[str]:  # noqa: ARG002 - they are to whatever system
         return self._connections

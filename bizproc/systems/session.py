@@ -25,7 +25,7 @@ from bizproc.systems.addresses import Addresses, UnusableAddress
 class SystemSession(BoundedSession):
     """Raises, each in a sentence that begins with the host:
 
-    Retry, where nothing was sent: the name is not known, or nothing listens there
+    Retry, where nothing was sent: the name is not known, nothing listens there, or it breaks off before TLS is spoken
     NoAnswer, where it was sent and nobody knows what became of it
     ActivityFailed for all else: a forbidden address, a certificate, a redirect, too large an answer
     """
@@ -46,11 +46,9 @@ class SystemSession(BoundedSession):
             why = "a header has characters that HTTP does not carry. Has the secret?"
             raise ActivityFailed(f"{host_of(url)} cannot be asked: {why}") from None
         if response.is_redirect:
-            to = urlsplit(response.headers["Location"])
-            where = f"{to.scheme}://{to.netloc}{to.path}" if to.netloc else to.path
+            where = f"{_without_secrets(response.headers['Location'])} ({response.status_code})"
             raise ActivityFailed(
-                f"{host_of(response.url)} leads on to {where} ({response.status_code}), which is not followed: is that"
-                " the right base URL?"
+                f"{host_of(response.url)} leads on to {where}, which is not followed: is that the right base URL?"
             )
         return response
 
@@ -77,8 +75,6 @@ class SystemSession(BoundedSession):
                 return Retry(f"{host} took no connection in time.")
             if isinstance(each, ssl.SSLCertVerificationError):
                 return ActivityFailed(f"{not_trusted(host, each)}.".replace("the", "The", 1))
-            if isinstance(each, ssl.SSLError):
-                return ActivityFailed(f"{host} does not speak TLS as https needs it ({each.reason}).")
             if isinstance(each, (requests.Timeout, TimeoutError)):
                 return NoAnswer(f"{host} did not answer in time. Whether it has done what it was asked is not known.")
         if isinstance(error, (ValueError, requests.exceptions.InvalidJSONError)):
@@ -86,10 +82,36 @@ class SystemSession(BoundedSession):
         return NoAnswer(f"{host} broke off without an answer. Whether it has done what it was asked is not known.")
 
 
+def _without_secrets(location: str) -> str:
+    """Where a redirect leads, without a query and a password."""
+    try:
+        to = urlsplit(location)
+    except ValueError:
+        return "no address"
+    host = to.netloc.rpartition("@")[2]
+    return (f"{to.scheme or 'https'}://{host}{to.path}" if host else to.path)[:200]
+
+
 class _Guarded:
-    """A connection that is made to an address which was looked at, and to no other."""
+    """A connection that is made to an address which was looked at, and to no other. Before it is there, nothing of a
+    request is sent."""
 
     addresses: Addresses
+
+    def connect(self) -> None:
+        connection = cast("Any", self)
+        standard = connection.port == connection.default_port
+        host = connection.host if standard else f"{connection.host}:{connection.port}"
+        try:
+            super().connect()  # type: ignore[misc]
+        except ssl.SSLCertVerificationError:
+            raise
+        except TimeoutError:
+            raise Retry(f"{host} took no connection in time.") from None
+        except (ConnectionError, ssl.SSLEOFError):
+            raise Retry(f"{host} broke off before the connection was there.") from None
+        except ssl.SSLError as error:
+            raise ActivityFailed(f"{host} does not speak TLS as https needs it ({error.reason}).") from None
 
     def _new_conn(self) -> socket.socket:
         connection = cast("Any", self)

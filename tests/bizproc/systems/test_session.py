@@ -129,6 +129,17 @@ def test_a_host_that_takes_no_connection_in_time() -> None:
     assert (kind, words.partition(" ")[2]) == (Retry, "took no connection in time.")
 
 
+def test_before_tls_is_spoken_nothing_was_sent() -> None:
+    for answer, words in (
+        (lambda connection: None, "broke off before the connection was there."),
+        (lambda connection: connection.recv(1), "took no connection in time."),
+    ):
+        with serving(answer) as address:
+            url = address.partition("/?")[0].replace("http:", "https:")
+            kind, told = failure(lambda url=url: connected(url, "").http.get(url, timeout=0.5))
+        assert (kind, told.partition(" ")[2]) == (Retry, words)
+
+
 def test_where_something_was_sent_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadline, "EXCHANGE_SECONDS", 0.4)
     for answer, words in (
@@ -151,7 +162,12 @@ def test_an_answer_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("location", "where"),
-    [("https://elsewhere.example.com/login?token=a", "https://elsewhere.example.com/login"), ("/login?a", "/login")],
+    [
+        ("https://elsewhere.example.com/login?token=a", "https://elsewhere.example.com/login"),
+        ("https://user:password@elsewhere.example.com/", "https://elsewhere.example.com/"),
+        ("/login?a", "/login"),
+        ("https://[elsewhere", "no address"),
+    ],
 )
 def test_a_redirect_is_named_and_not_followed(there: Library, location: str, where: str) -> None:
     there.answers["/books"] = lambda: (302, "text/plain", b"", {"Location": location})
