@@ -21,12 +21,15 @@ import requests
 from click.testing import CliRunner, Result
 from sqlalchemy import select, text, update
 
+import activities
+from bizproc.definition.registry import discover
 from bizproc.settings import Settings
 from bizproc.storage.tables import InstallationRow, PayloadRow, RegistrationRow, now
 from tests.conftest import Portal, RunningApp, eventually
 
 FLASK = Path(sys.executable).parent / "flask"
 ROOT = Path(__file__).parents[2]
+SHIPPED = {each.definition.code for each in discover(activities)}
 
 
 def flask(*arguments: str, environment: Mapping[str, str] | None = None) -> Result:
@@ -65,9 +68,11 @@ def environment(installed: RunningApp, settings: Settings) -> dict[str, str]:
 
 
 def test_what_needs_no_portal_needs_no_setting() -> None:
-    assert flask("activities", "validate").stdout == "1 activity is valid.\n"
+    assert flask("activities", "validate").stdout.startswith(f"{len(SHIPPED)} activit")
     listed = flask("activities", "list").stdout.splitlines()
-    assert listed[1].split() == [
+    assert {line.split()[0] for line in listed[1:] if not line.startswith(" ")} == SHIPPED
+    (told,) = [line.split() for line in listed if line.startswith("save_document")]
+    assert told == [
         *("save_document", "activity", "Save", "document", "template,", "docType,", "saveDoc,", "Parameters"),
         *("number,", "name,", "link,", "error", "activities.save_document"),
     ]
@@ -202,7 +207,7 @@ def test_plan_drift_and_their_exit_codes(environment: dict[str, str], portal: Po
     assert planned.exit_code == 0
     assert "  +  add save_document (activity)\n" in planned.stdout
     assert "  -  delete tell (activity)  (only with --allow-deletes)\n" in planned.stdout
-    assert f"1 to add, 0 to update, 0 to replace, {held} to delete, 0 unchanged\n" in planned.stdout
+    assert f"{len(SHIPPED)} to add, 0 to update, 0 to replace, {held} to delete, 0 unchanged\n" in planned.stdout
     assert "save_document" not in portal.stored(), "a plan changes nothing"
     detailed = flask_process("activities", "plan", "--all", "--detailed-exitcode", "--json", environment=environment)
     assert detailed.returncode == 3
@@ -210,7 +215,7 @@ def test_plan_drift_and_their_exit_codes(environment: dict[str, str], portal: Po
     assert {change["action"] for change in told["changes"]} == {"add", "delete"}
 
     assert flask("activities", "apply", "--all", "--allow-deletes", environment=environment).exit_code == 0
-    assert list(portal.stored()) == ["save_document"]
+    assert set(portal.stored()) == SHIPPED
     assert flask("activities", "plan", "--all", "--detailed-exitcode", environment=environment).exit_code == 0
     assert flask("activities", "drift", "--all", environment=environment).exit_code == 0
 
@@ -227,7 +232,7 @@ def test_plan_drift_and_their_exit_codes(environment: dict[str, str], portal: Po
     ]
     mine = flask("activities", "apply", "--all", "--dev-prefix", "anna.", environment=environment)
     assert mine.exit_code == 0
-    assert set(portal.stored()) == {"foreign", "anna.save_document"}
+    assert set(portal.stored()) == {f"anna.{code}" for code in SHIPPED} | SHIPPED - {"save_document"} | {"foreign"}
     answered = portal.finished(portal.run("anna.save_document"))
     assert answered["delivery"][0]["status"] == 200
 
@@ -498,7 +503,7 @@ def test_dev_goes_the_whole_way_also_behind_a_proxy(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for step in ("1.  Development portal", "3.  Installed", "5.  Process answered", "6.  Document made"):
         assert step in done.stdout
-    for wire in ("POST /install", "bizproc.activity.add", "POST /activities/save_document", "bizproc.event.send"):
+    for wire in ("POST /install", ".add", "POST /activities/save_document", "bizproc.event.send"):
         assert wire in done.stdout
     (document,) = (tmp_path / "instance" / "dev" / "files").rglob("*.pdf")
     assert document.read_bytes().startswith(b"%PDF")
