@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,13 +25,17 @@ from activities.odeus_integration import Input as IntegrationInput
 from activities.odeus_integration import odeus_integration
 from bizproc import ActivityFailed, Retry
 from bizproc.backend import Backend
+from bizproc.definition.activity import AnyActivity
 from bizproc.definition.registry import discover
 from bizproc.settings import Settings
 from bizproc.testing import Process, connected
 from handlers import attach
+from tests import canaries
 from tests.activities.integrations_service import ACTION, IntegrationsService, faults, running
 from tests.conftest import Portal, install, serving, tries, values
+from tests.handlers.test_settings_dialog import Form, opened
 
+PAGES = Path(__file__).parents[2] / "docs" / "activities"
 KEY = "sk-a-key-with-the-right-scope"
 INTEGRATION = "550e8400-e29b-41d4-a716-446655440000"
 ACTION_ID = "660e8400-e29b-41d4-a716-446655440001"
@@ -341,6 +346,20 @@ def test_check_tells_what_the_key_sees(service: IntegrationsService) -> None:
         check(connected(service.url, "wrong"))
 
 
+@pytest.mark.parametrize("step", [langdock_action, odeus_action, odeus_integration], ids=repr)
+def test_a_step_is_told_in_three_languages_and_on_its_page(step: AnyActivity) -> None:
+    definition = step.definition
+    fields = (*definition.properties, *definition.return_properties)
+    for told in (definition, *fields):
+        for words in filter(None, (told.name, told.description)):
+            assert set(words.texts) == {"en", "de", "ru"}, words
+    page = (PAGES / f"{definition.code}.md").read_text()
+    assert page.startswith(f"# {definition.name.shown_in('en')}\n")
+    assert "\n## A process\n" in page
+    if "(langdock_action.md)" not in page:
+        assert [each.key for each in fields if each.name.shown_in("en") not in page] == []
+
+
 @pytest.fixture
 def settings(settings: Settings, service: IntegrationsService) -> Settings:
     return replace(settings, allowed_systems=(service.url,))
@@ -361,6 +380,7 @@ def test_the_whole_way_from_a_process_and_back(
     integration, action, _ = service.integration("Tickets", "Get User", "Get Ticket")
     ids = {"integrationId": integration}
     configuration = {"actionId": action, "name": "Get User v2", "code": "return 2", "inputFields": json.dumps(FIELDS)}
+    canaries.PORTALS[portal.ready["oauth_url"]].note(KEY)
     with serving(settings, shipped) as app:
         install(app, portal)
         installation = app.backend.installations.find(portal.ready["member_id"])
@@ -368,6 +388,10 @@ def test_the_whole_way_from_a_process_and_back(
         for system in ("langdock", "odeus"):
             told = app.backend.connections.add(installation, system, "Assistants", service.url, KEY)
             assert told == "1 of your own: Tickets"
+
+        dialog = Form(opened(app, portal, "langdock_action").text)
+        assert dialog.options["connection"]["Assistants"] == "Assistants"
+        assert "inputFields" in dialog.values
 
         def returned(code: str, /, **properties: str) -> dict[str, Any]:
             run = portal.run(code, {"connection": "Assistants"} | ids | properties)
