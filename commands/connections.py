@@ -20,7 +20,7 @@ def connections() -> None:
 @click.argument("domain")
 @click.argument("system")
 @click.argument("name")
-@click.argument("base_url")
+@click.argument("base_url", default="")
 @click.option("--secret-file", type=click.File(), help="A file with the secret; without it the secret is asked for.")
 @click.option("--replace", is_flag=True, help="Take the place of the connection of this name.")
 @click.option("--no-check", is_flag=True, help="Store it without asking the system.")
@@ -29,6 +29,7 @@ def add(
 ) -> None:
     """Store a connection, once the system has been asked with it.
 
+    Some systems have one base URL for everybody, which is taken without BASE_URL.
     The secret is asked for, or read from the standard input where that is no terminal.
     """
     app = backend()

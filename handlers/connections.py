@@ -87,12 +87,18 @@ def remove() -> dict[str, Any]:
 
 
 def shown(installation: Installation, language: str) -> dict[str, Any]:
-    """``systems``: code, name and what its secret is called; ``connections``: system, its name, name and base URL.
+    """``systems``: code, name, what its secret is called, and the base URL for those that are given none;
+    ``connections``: system, its name, name and base URL.
     No secret."""
     systems = {code: system.name.shown_in(language) for code, system in backend().registry.systems.items()}
     return {
         "systems": [
-            {"code": each.code, "name": systems[each.code], "secret": each.secret.shown_in(language)}
+            {
+                "code": each.code,
+                "name": systems[each.code],
+                "secret": each.secret.shown_in(language),
+                "base_url": each.base_url,
+            }
             for each in backend().registry.systems.values()
         ],
         "connections": [

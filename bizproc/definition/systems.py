@@ -15,13 +15,17 @@ class System:
     secret: what people call its secret, such as "API token"
     check: makes a harmless call over a connection and says in one line what is there, such as "Zabbix 6.0.9, user b24".
         Raises ActivityFailed with what is wrong and what to do
+    base_url: for connections that are given none, such as ``https://api.example.com``; empty where each has its own
     """
 
-    def __init__(self, code: str, *, name: Text, secret: Text, check: Callable[[Connection], str]) -> None:
+    def __init__(
+        self, code: str, *, name: Text, secret: Text, check: Callable[[Connection], str], base_url: str = ""
+    ) -> None:
         self.code = code
         self.name = localized(name)
         self.secret = localized(secret)
         self.check = check
+        self.base_url = base_url
 
     def __repr__(self) -> str:
         return f"<system {self.code}>"

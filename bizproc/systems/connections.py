@@ -119,7 +119,7 @@ class SystemConnections:
             )
         if not secret or len(secret) > LONGEST_SECRET or not secret.isprintable():
             raise ConnectionRefused(f"The secret has 1 to {LONGEST_SECRET} characters in one line.")
-        base_url = self._addresses.base_url(base_url)
+        base_url = self._addresses.base_url(base_url.strip() or of.base_url)
         if not replace:
             self._require_new(installation, of, name)
         told = self._checked(of, self._open(name, base_url, secret)) if check else ""

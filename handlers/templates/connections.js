@@ -91,7 +91,9 @@
   }
 
   function named() {
-    document.getElementById("secret-name").textContent = fields.system.selectedOptions[0].dataset.secret;
+    const system = fields.system.selectedOptions[0].dataset;
+    document.getElementById("secret-name").textContent = system.secret;
+    fields.base_url.placeholder = system.baseUrl || "https://";
   }
 
   fields.system.addEventListener("change", named);

@@ -11,6 +11,7 @@ from bizproc.settings import Settings
 from tests import canaries
 from tests.conftest import Portal, RunningApp
 from tests.library import SECRET, Library, library
+from tests.shelf.library_books import LIBRARY
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -77,3 +78,15 @@ def test_from_the_first_to_the_last(
     expect(inside.get_by_text("There is no connection yet.")).to_be_visible()
     expect(form.get_by_role("status")).to_have_text("Removed.")
     assert list(installed.backend.connections.all(next(installed.backend.installations.all()))) == []
+
+
+def test_a_system_with_one_base_url_needs_none(
+    view: Callable[[str], Page], installed: RunningApp, there: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LIBRARY, "base_url", there.url)
+    form = view("app").frame_locator("iframe").get_by_role("form", name="Add a connection")
+    expect(form.get_by_label("Base URL")).to_have_attribute("placeholder", there.url)
+    form.get_by_label("Name").fill("main")
+    form.get_by_label("Reader's key").fill(SECRET)
+    form.get_by_label("Reader's key").press("Enter")
+    expect(form.get_by_role("status")).to_have_text("Stored. It works: 3 books")

@@ -17,6 +17,7 @@ from tests import canaries, shelf
 from tests.commands.test_commands import FLASK, ROOT, environment
 from tests.conftest import Portal, RunningApp
 from tests.library import SECRET, Library, library
+from tests.shelf.library_books import LIBRARY
 
 __all__ = ["environment"]
 
@@ -103,3 +104,14 @@ def test_a_secret_that_is_typed_is_not_shown(
                     os.write(ours, f"{SECRET}\n".encode())
     assert b"The app knows no system 'none'" in told
     assert (asking.returncode, SECRET.encode() in told) == (1, False)
+
+
+def test_a_system_with_one_base_url_needs_none(
+    operator: Operator, portal: Portal, there: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = (portal.ready["domain"], "library", "main")
+    without = operator("add", *main, types=SECRET)
+    assert (without.exit_code, without.stderr[:24]) == (1, "Error: A base URL is an ")
+    monkeypatch.setattr(LIBRARY, "base_url", there.url)
+    assert operator("add", *main, types=SECRET).stdout == "3 books\nThe connection main is stored.\n"
+    assert there.url in operator("list").stdout
