@@ -44,7 +44,7 @@ export function appView(main) {
     if (mine !== opened || !place.isConnected) return;
     frame?.close();
     frame = appFrame({
-      title: say("app_frame"), opening, userId, lang: language(), height: 560,
+      title: say("app_frame"), opening, userId, lang: language(), height: Math.max(560, innerHeight - 220),
       heard: {
         installFinish() {
           document.dispatchEvent(new Event("portal-changed"));
