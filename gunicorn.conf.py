@@ -14,9 +14,6 @@ from contextlib import suppress
 from gunicorn import glogging
 from gunicorn.workers.gthread import ThreadWorker
 
-from bizproc import log
-from handlers import backend_of
-
 # The processes count into files of one new folder. prometheus_client looks for it when it is imported, and this file is
 # read again when gunicorn reloads.
 if "prometheus_client" not in sys.modules:
@@ -25,6 +22,9 @@ if "prometheus_client" not in sys.modules:
     # systemd-tmpfiles removes what has been quiet for days, but nothing that is locked.
     fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH)
     atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
+
+from bizproc import log
+from handlers import backend_of
 
 
 class Logger(glogging.Logger):

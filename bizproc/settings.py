@@ -48,6 +48,7 @@ class Settings:
     ca_bundle: str = ""
     trusted_proxies: int = 0
     metrics_token: str = ""
+    worker_bind: str = ""
     keep_succeeded_days: int = 30
     keep_failed_days: int = 90
 
@@ -102,6 +103,10 @@ class Settings:
         metrics_token = chosen("METRICS_TOKEN", "")
         if 0 < len(metrics_token) < _SHORTEST_METRICS_TOKEN:
             faults.append(f"METRICS_TOKEN has fewer than {_SHORTEST_METRICS_TOKEN} characters")
+        worker_bind = chosen("WORKER_BIND", "")
+        host, _, port = worker_bind.rpartition(":")
+        if worker_bind and not (host and port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
+            faults.append("WORKER_BIND is no address of a port, such as 127.0.0.1:8001")
         settings = cls(
             client_id=required("B24_CLIENT_ID", "the application's client_id (local.… or app.…)"),
             client_secret=required("B24_CLIENT_SECRET", "the application's client_secret"),
@@ -119,6 +124,7 @@ class Settings:
             ca_bundle=chosen("CA_BUNDLE", ""),
             trusted_proxies=int(proxies) if proxies in _PROXIES else 0,
             metrics_token=metrics_token,
+            worker_bind=worker_bind,
             keep_succeeded_days=days("KEEP_SUCCEEDED_DAYS", cls.keep_succeeded_days),
             keep_failed_days=days("KEEP_FAILED_DAYS", cls.keep_failed_days),
         )

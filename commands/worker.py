@@ -7,6 +7,7 @@ import sys
 import click
 
 from commands import Command, backend
+from handlers import worker_port
 
 
 @click.command(cls=Command)
@@ -22,6 +23,13 @@ def worker() -> None:
             " QUEUE_URL to a Redis server (redis://…) and DATABASE_URL to PostgreSQL, for the app and for the workers."
         )
     app.hashes.load()
+    if app.settings.worker_bind:
+        try:
+            worker_port.listen(app, app.settings.worker_bind)
+        except OSError as error:
+            raise click.ClickException(
+                f"WORKER_BIND cannot be used: {app.settings.worker_bind}: {error.strerror}"
+            ) from None
     app.worker.replace = lambda: os.kill(os.getpid(), signal.SIGHUP)
     if app.queue.work():
         # In the place of this process, so that no service manager has to be there, or to wait.

@@ -1,10 +1,12 @@
 """The queue server's calls: prove the sender, store, answer 2xx. Everything else is the worker's."""
 
 import logging
+import time
 
 from flask import Blueprint
 from werkzeug.exceptions import ServiceUnavailable
 
+from bizproc.metrics import ACCEPT_SECONDS
 from bizproc.runs.callback import essentials, sender, text
 from bizproc.runs.spool import SpoolFailed
 from handlers import backend
@@ -21,6 +23,7 @@ def called(code: str) -> tuple[str, int]:
     try, so content that cannot be run is the worker's to settle), 403 for a sender who is not proven. While the
     database is away a sender is proven later. 503 when nothing can take the callback."""
     # The address says which activity it is: the form's code can have a developer's prefix.
+    began = time.perf_counter()
     raw = body()
     fields = essentials(raw)
     claimed = sender(fields)
@@ -31,4 +34,5 @@ def called(code: str) -> tuple[str, int]:
     except SpoolFailed as error:
         logger.error("a callback is lost: %s", error)
         raise ServiceUnavailable from None
+    ACCEPT_SECONDS.observe(time.perf_counter() - began)
     return "", 200

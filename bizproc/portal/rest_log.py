@@ -18,6 +18,7 @@ from typing import Any
 
 import requests
 
+from bizproc.metrics import OTHER, REST_CALLS, known
 from bizproc.redaction import HIDDEN, redact
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,23 @@ MEASURED_EVERY_SECONDS = 60
 
 _CUT_WORD = re.compile(r"[^\s\"'&\\]*$")
 _SECRETS = frozenset(("auth", "client_secret", "refresh_token"))
+_NO_METHOD = re.compile(r"[^a-z0-9._/-]", re.ASCII | re.IGNORECASE)
+_NAMED = frozenset(
+    (
+        *("QUERY_LIMIT_EXCEEDED", "OPERATION_TIME_LIMIT", "OVERLOAD_LIMIT", "INTERNAL_SERVER_ERROR"),
+        *(
+            "EXPIRED_TOKEN",
+            "INVALID_TOKEN",
+            "NO_AUTH_FOUND",
+            "AUTHORIZATION_ERROR",
+            "ACCESS_DENIED",
+            "PAYMENT_REQUIRED",
+        ),
+        *("INVALID_GRANT", "INVALID_CLIENT", "INVALID_REQUEST", "INSUFFICIENT_SCOPE", "INVALID_SCOPE"),
+        *("ERROR_METHOD_NOT_FOUND", "ERROR_ACTIVITY_NOT_FOUND", "ERROR_EMPTY_LOG_MESSAGE", "404", "423"),
+    )
+)
+"""Of PROTOCOL.md sections 4 to 8; a portal can answer with any text."""
 _NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-.+\.jsonl")
 
 Answer = requests.Response | requests.RequestException
@@ -69,7 +87,9 @@ class RestLog:
     def _note(self, began: float, portal: str, method: str, params: Mapping[str, Any], answer: Answer) -> None:
         took = time.monotonic() - began
         try:
-            self._write(_line(took, portal, method, params, answer, with_texts=not self._crowded))
+            error = _error(answer)
+            REST_CALLS.labels(_NO_METHOD.sub("", method)[:64], _kind(answer, error)).inc()
+            self._write(_line(took, portal, method, params, answer, error, with_texts=not self._crowded))
         except Exception as error:  # a log must never stop what it tells of
             self._tell(error)
 
@@ -127,7 +147,14 @@ class RestLog:
 
 
 def _line(
-    took: float, portal: str, method: str, params: Mapping[str, Any], answer: Answer, *, with_texts: bool
+    took: float,
+    portal: str,
+    method: str,
+    params: Mapping[str, Any],
+    answer: Answer,
+    error: str | None,
+    *,
+    with_texts: bool,
 ) -> bytes:
     call: dict[str, Any] = {
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
@@ -141,11 +168,9 @@ def _line(
     token = params.get("EVENT_TOKEN")
     if isinstance(token, str) and "|" in token:
         call["process"] = token.partition("|")[0]  # the token says which was answered, and is a secret
-    if isinstance(answer, requests.Response):
-        call["status"], call["error"] = answer.status_code, _error(answer)
-    else:
-        call["status"], call["error"] = None, redact(str(answer))
-    if with_texts or call["status"] != 200 or call["error"]:
+    call["status"] = answer.status_code if isinstance(answer, requests.Response) else None
+    call["error"] = error
+    if with_texts or call["status"] != 200 or error:
         # These are secrets by their place, whatever they look like.
         told = {name: HIDDEN if name in _SECRETS else value for name, value in params.items()}
         call["request"] = _shortened(json.dumps(told, ensure_ascii=False, default=str)[: LARGEST_TEXT + 1])
@@ -161,8 +186,10 @@ def _shortened(text: str) -> str:
     return redact(_CUT_WORD.sub("", text)) + "…"
 
 
-def _error(answer: requests.Response) -> str | None:
-    """The portal's error code. A long answer is not read for it a second time."""
+def _error(answer: Answer) -> str | None:
+    """The portal's error code, or why there was no answer. A long answer is not read for it a second time."""
+    if not isinstance(answer, requests.Response):
+        return redact(str(answer))
     if answer.status_code == 200 and not answer.content.startswith(b'{"error"'):
         return None
     try:
@@ -170,3 +197,13 @@ def _error(answer: requests.Response) -> str | None:
     except (ValueError, TypeError, KeyError):
         return None
     return redact(error)[:100] if isinstance(error, str) else None
+
+
+def _kind(answer: Answer, error: str | None) -> str:
+    """The error as a label, empty when there is none."""
+    if not isinstance(answer, requests.Response):
+        return "no answer"
+    if answer.ok and not answer.is_redirect:
+        return known(error.upper(), _NAMED) if error else ""
+    named = known((error or "").upper(), _NAMED)
+    return named if named != OTHER else f"{answer.status_code // 100}xx"

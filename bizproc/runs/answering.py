@@ -18,6 +18,7 @@ from typing import Any
 
 from bizproc.definition.text import t
 from bizproc.errors import BizprocError
+from bizproc.metrics import ANSWERED_SECONDS, ANSWERS
 from bizproc.portal.b24 import PersonNeeded, PortalToken, SdkError, Tokens, described, error_code
 from bizproc.portal.installations import REMOVED, Installation, Installations
 from bizproc.registration.sending import survives_a_query
@@ -25,6 +26,7 @@ from bizproc.runs.pauses import growing
 from bizproc.runs.runs import Claim, Outcome, Runs
 from bizproc.secrets import CannotDecrypt
 from bizproc.storage.patience import Patience
+from bizproc.storage.tables import now
 
 logger = logging.getLogger(__name__)
 
@@ -172,6 +174,7 @@ class Answering:
                 code = str(refusal.get("error", "")).upper()
                 self._not_taken(answer, code, f"{code}: {refusal.get('error_description', '')}")
         self._patience(lambda: self._runs.close_all(taken))
+        _count_taken(taken)
 
     def _send_alone(self, installation: Installation, answer: Answer, method: str, params: dict[str, Any]) -> None:
         try:
@@ -184,6 +187,7 @@ class Answering:
             self._not_taken(answer, _code(error), _why(error))
         else:
             self._close(answer.claim)
+            _count_taken([answer.claim])
 
     def _with_token(self, installation: Installation, given: Tokens | None, call: Callable[[PortalToken], Any]) -> Any:
         """With the callback's own token, and if the portal does not take that, with the stored one."""
@@ -197,17 +201,22 @@ class Answering:
     def _put_off(self, answer: Answer, error: CannotDecrypt) -> None:
         """However often: a key that is missing can be added again."""
         logger.warning("run %s: not answered, again in %s s: %s", answer.claim.run_id, PUT_OFF.seconds, error)
+        ANSWERS.labels("again").inc()
         self._patience(lambda: self._runs.later(answer.claim, PUT_OFF))
 
     def _not_taken(self, answer: Answer, code: str, why: str) -> None:
         claim, failure = answer.claim, answer.outcome.error
         if code == PROCESS_GONE:
+            ANSWERS.labels("process_gone").inc()
             self._close(claim)
         elif code == WRONG_EVENT_TOKEN:
+            ANSWERS.labels("refused").inc()
             self._close(claim, _joined(failure, f"The portal refused the answer: {why}"))
         elif claim.answer_attempts + 1 >= ATTEMPTS:
+            ANSWERS.labels("given_up").inc()
             self._close(claim, _joined(failure, f"The portal could not be told, {ATTEMPTS} times: {why}"))
         else:
+            ANSWERS.labels("again").inc()
             pause = growing(claim.answer_attempts)
             logger.warning("run %s: not answered, again in %s s: %s", claim.run_id, pause.seconds, why)
             self._patience(lambda: self._runs.answer_later(claim, pause))
@@ -216,6 +225,7 @@ class Answering:
         self._patience(lambda: self._runs.close(claim, error=error))
 
     def _wait_for_person(self, claim: Claim) -> None:
+        ANSWERS.labels("person_needed").inc()
         self._patience(lambda: self._runs.wait_for_person(claim))
 
 
@@ -241,6 +251,12 @@ def place(error: BaseException) -> str:
     """Which error, and where. Its text may hold anything, so it is left to the encrypted trace."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+
+
+def _count_taken(claims: Sequence[Claim]) -> None:
+    ANSWERS.labels("taken").inc(len(claims))
+    for claim in claims:
+        ANSWERED_SECONDS.observe((now() - claim.received_at).total_seconds())
 
 
 def _fits_in_batch(params: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from bizproc.definition.registry import Registry
 from bizproc.errors import BizprocError
+from bizproc.metrics import OTHER, OUTCOMES
 from bizproc.runs.runs import Outcome, Runs, storable
 
 
@@ -50,6 +51,7 @@ class Completion:
         outcome = _outcome(given, self._returned(run.code))
         if not self._runs.complete(run_id, outcome):
             raise CannotComplete(f"Run {run_id} is not waiting to be completed: it is {run.state}.", too_late=True)
+        OUTCOMES.labels(run.code if self._registry.get(run.code) else OTHER, outcome.kind).inc()
 
     def _returned(self, code: str) -> dict[str, str]:
         """The keys of the return properties, by their names in lower case: portals match them so."""

@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 import queue
 import threading
+import time
 import traceback
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from bizproc.definition.activity import AnyActivity
 from bizproc.definition.registry import Registry
 from bizproc.definition.text import t
 from bizproc.files import FileStore
+from bizproc.metrics import FUNCTION_SECONDS, OUTCOMES, RETRIES, known
 from bizproc.portal.b24 import PersonNeeded, PortalRefused, PortalUnavailable, SdkError, described, error_code
 from bizproc.portal.connections import same_host
 from bizproc.portal.installations import REMOVED, Installation, Installations
@@ -84,6 +86,7 @@ class Execution:
         self._completion = completion
         self._connections = connections
         limits = {each.definition.code: each.definition.at_once for each in registry}
+        self._codes = frozenset(limits)
         self._turns = Turns(AT_ONCE_PER_PORTAL, {code: limit for code, limit in limits.items() if limit is not None})
         self._patience = Patience()
         self._answering = Answering(runs, installations, self._patience, self._release)
@@ -113,6 +116,10 @@ class Execution:
             claims = list(self._held.values())
         if claims:
             self._runs.renew(claims)
+
+    def end_what_timed_out(self) -> None:
+        for code in self._runs.end_what_timed_out():
+            self._count_outcome(code, "failed")
 
     @property
     def busy(self) -> bool:
@@ -158,6 +165,9 @@ class Execution:
         if answer is not None:
             self._answering.put(answer)
 
+    def _count_outcome(self, code: str, kind: str) -> None:
+        OUTCOMES.labels(known(code, self._codes), kind).inc()
+
     def _release(self, run_id: int) -> None:
         with self._lock:
             self._held.pop(run_id, None)
@@ -168,6 +178,7 @@ class Execution:
         installation = self._patience(lambda: self._installations.get(claim.installation_id))
         if installation is None or not installation.active:
             self._patience(lambda: self._runs.close(claim, error=REMOVED))
+            self._count_outcome(claim.code, "failed")
             return None
         called: Callback | None = None
         closes_at: dt.datetime | None = None
@@ -181,6 +192,7 @@ class Execution:
         except _Again as again:
             pause, why, trace = again.pause, again.why, again.trace
             self._patience(lambda: self._runs.try_again(claim, pause, why, trace))
+            RETRIES.labels(known(claim.code, self._codes)).inc()
             return None
         except PersonNeeded:
             self._patience(lambda: self._runs.wait_for_person(claim))
@@ -216,6 +228,8 @@ class Execution:
         )
         if stored == "lost":
             logger.warning("run %s: its outcome is not stored, since it is not this worker's any more", claim.run_id)
+        else:
+            self._count_outcome(claim.code, outcome.kind)
         return answer if stored == "answer" else None
 
     def _where_it_is(self, installation: Installation, called: Callback) -> Installation:
@@ -294,6 +308,7 @@ class Execution:
                 ended.put((None, error))
 
         thread = threading.Thread(target=call, name=activity.definition.code, daemon=True)
+        began = time.perf_counter()
         thread.start()
         try:
             returned, error = ended.get(timeout=seconds)
@@ -302,6 +317,8 @@ class Execution:
             with self._lock:
                 self._stuck.add(thread)
             raise TookTooLong from None
+        finally:
+            FUNCTION_SECONDS.labels(activity.definition.code).observe(time.perf_counter() - began)
         if error is not None:
             raise error
         return returned

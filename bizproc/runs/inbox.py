@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
+from bizproc.metrics import CALLBACKS
 from bizproc.portal.installations import Installation, Installations
 from bizproc.runs.callback import Sender, essentials, sender, text
-from bizproc.runs.spool import Spool, Spooled
+from bizproc.runs.spool import Spool, Spooled, SpoolFailed
 from bizproc.secrets import Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
@@ -71,18 +72,29 @@ class Inbox:
         """
         # Who brings nothing to be proven by is refused without the database.
         if not self._away.is_set() or not claimed.member_id or not claimed.application_token:
+            domain = ""
             try:
-                run_id = self.store(prove().id, code, event_token, raw)
+                installation = prove()
+                domain = installation.domain
+                run_id = self.store(installation.id, code, event_token, raw)
             except (IntegrityError, DataError):
+                CALLBACKS.labels(domain, "lost").inc()
                 raise  # the database is there, and refuses this row
             except (SQLAlchemyError, TookTooLong) as error:
                 self._lost(error)
             else:
+                CALLBACKS.labels(domain, "repeated" if run_id is None else "accepted").inc()
                 if run_id is not None:
                     self._send(run_id)
                 return
         known = self._installations.remembered(claimed.member_id, claimed.application_token, float("inf"))
-        self._spool.add(Spooled(code, raw, time.time(), known.id if known else None))
+        domain = known.domain if known else ""
+        try:
+            self._spool.add(Spooled(code, raw, time.time(), known.id if known else None))
+        except SpoolFailed:
+            CALLBACKS.labels(domain, "lost").inc()
+            raise
+        CALLBACKS.labels(domain, "spooled").inc()
         self.start()
 
     def store(self, installation_id: int, code: str, event_token: str, raw: bytes) -> int | None:
@@ -99,6 +111,9 @@ class Inbox:
         over, within seconds."""
         row = self._row(installation_id, code, event_token, raw, now())
         return self._insert(row | {"handed_at": row["due_at"] - SWEPT})
+
+    def spooled_bytes(self) -> int:
+        return self._spool.size()
 
     def start(self) -> None:
         """Bring what is in the spool into the database from now on, in a thread. Called after a server's fork, since
@@ -184,6 +199,7 @@ class Inbox:
             fields = essentials(callback.raw)
             installation = self._proven(callback, sender(fields))
             if installation is None:
+                CALLBACKS.labels("", "dropped").inc()
                 logger.warning(
                     "a callback in the spool is dropped: its sender is not proven (member id %.64r)",
                     sender(fields).member_id,

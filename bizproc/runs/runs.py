@@ -325,11 +325,12 @@ class Runs:
             row.outcome = row.error = row.result = row.trace = row.finished_at = row.answered_at = None
             return True
 
-    def end_what_timed_out(self) -> None:
-        """Close the deferred runs whose steps have closed by themselves."""
+    def end_what_timed_out(self) -> Sequence[str]:
+        """Close the deferred runs whose steps have closed by themselves; their codes."""
         ended = {"state": "closed", "outcome": "failed", "error": TIME_RAN_OUT}
         with self._database.writing() as session:
-            session.execute(update(RunRow).where(RunRow.state == "deferred", RunRow.due_at <= now()).values(**ended))
+            timed_out = update(RunRow).where(RunRow.state == "deferred", RunRow.due_at <= now())
+            return session.scalars(timed_out.values(**ended).returning(RunRow.code)).all()
 
     def checkpoint(self, claim: Claim, name: str) -> Any:
         """What was stored under this name; NOTHING if there is none."""

@@ -80,6 +80,10 @@ class Spool:
         except TookTooLong:
             raise SpoolFailed(f"The disk of SPOOL_FOLDER does not answer: {self._folder}") from None
 
+    def size(self) -> int:
+        """Bytes of all files in the folder."""
+        return sum(_size(path) for path in self._folder.glob("*.spool"))
+
     def drain(self, store: Callable[[Sequence[Spooled]], int]) -> None:
         """Give all that is kept to ``store``, a batch at a time, and delete each file of which all has been stored.
 
@@ -126,7 +130,7 @@ class Spool:
     def _write(self, records: Sequence[_Record]) -> list[Exception | None]:
         with self._lock:
             try:
-                used = sum(_size(path) for path in self._folder.glob("*.spool"))
+                used = self.size()
                 outcomes: list[Exception | None] = []
                 content = bytearray()
                 for record in records:

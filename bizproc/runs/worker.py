@@ -167,7 +167,7 @@ class AppWorker:
     def _renew_leases(self) -> None:
         try:
             self._execution.renew_leases()
-            self._runs.end_what_timed_out()
+            self._execution.end_what_timed_out()
         except SQLAlchemyError:
             if not self._alone:
                 self._calm_at = time.monotonic() + CALM_SECONDS

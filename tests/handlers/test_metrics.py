@@ -1,4 +1,4 @@
-"""Who sees what is counted, and that each refusal is counted and logged once."""
+"""Who sees what is counted, and that each thing is counted once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,15 @@ from dataclasses import replace
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 
 from bizproc.settings import Settings
-from tests.conftest import Portal, RunningApp, app_of_shelf, serving
+from handlers import worker_port
+from tests.conftest import Portal, RunningApp, app_of_shelf, eventually, serving, values
+from tests.handlers.test_callback import form
 from tests.handlers.test_install import install_form
+
+__all__ = ["form"]
 
 TOKEN = "metrics-token-of-tests"
 UNREADABLE = {"x" + "[a]" * 100: ""}
@@ -25,15 +30,22 @@ def scrape(url: str, authorization: str = f"Bearer {TOKEN}") -> requests.Respons
     return requests.get(f"{url}/metrics", headers={"Authorization": authorization}, timeout=9)
 
 
+def samples(url: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """Labels and values of all samples, by the sample's name."""
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(scrape(url).text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((dict(sample.labels), sample.value))
+    return found
+
+
+def value(url: str, name: str, **labels: str) -> float:
+    return sum(number for given, number in samples(url).get(name, ()) if labels.items() <= given.items())
+
+
 def refusals(url: str) -> dict[tuple[str, str], float]:
     """By way in and reason."""
-    families = list(text_string_to_metric_families(scrape(url).text))
-    assert {family.name for family in families} == {"b24_refusals"}
-    return {
-        (sample.labels["way"], sample.labels["reason"]): sample.value
-        for sample in families[0].samples
-        if sample.name == "b24_refusals_total"
-    }
+    return {(labels["way"], labels["reason"]): value for labels, value in samples(url).get("b24_refusals_total", ())}
 
 
 @contextmanager
@@ -159,3 +171,95 @@ def test_installs(app: RunningApp, portal: Portal, caplog: pytest.LogCaptureFixt
     before = refusals(app.url)
     assert sent(form) == 200
     assert refusals(app.url) == before
+
+
+@contextmanager
+def counted(url: str) -> Iterator[dict[tuple[str, ...], float]]:
+    """What has changed when the block ends, without buckets: by the sample's name and its labels' values, the labels in
+    the order of their names."""
+
+    def now() -> dict[tuple[str, ...], float]:
+        return {
+            (name, *(labels[each] for each in sorted(labels))): value
+            for name, found in samples(url).items()
+            for labels, value in found
+            if name.endswith(("_total", "_count"))
+        }
+
+    before, changed = now(), {}
+    yield changed
+    changed |= {key: number - before.get(key, 0) for key, number in now().items() if number != before.get(key, 0)}
+
+
+def test_the_life_of_a_run(installed: RunningApp, portal: Portal, form: dict[str, str]) -> None:
+    domain = portal.description["domain"]
+    with counted(installed.url) as changed:
+        assert values(portal.finished(portal.run("tell", {"words": "x"})))["told"]
+        for _ in range(2):
+            assert requests.post(f"{installed.url}/activities/nowhere", data=form, timeout=9).status_code == 200
+        portal.finished(portal.run("crash"))
+        eventually(lambda: {run.state for run in installed.backend.runs.list()} == {"closed"})
+    calls = {key: changed.pop(key) for key in list(changed) if key[0] == "b24_rest_calls_total"}
+    assert changed == {
+        ("b24_callbacks_total", domain, "accepted"): 3,
+        ("b24_callbacks_total", domain, "repeated"): 1,
+        ("b24_accept_seconds_count",): 4,
+        ("b24_function_seconds_count", "tell"): 1,
+        ("b24_function_seconds_count", "crash"): 2,
+        ("b24_outcomes_total", "tell", "succeeded"): 1,
+        ("b24_outcomes_total", "crash", "dead"): 1,
+        ("b24_outcomes_total", "other", "failed"): 1,  # whoever knows a portal's token cannot make up names
+        ("b24_retries_total", "crash"): 1,
+        ("b24_answers_total", "taken"): 2,
+        ("b24_answers_total", "refused"): 1,  # the form's event token is made up
+        ("b24_answered_seconds_count",): 2,
+    }
+    assert calls[("b24_rest_calls_total", "", "bizproc.activity.log")] == 1
+    assert sum(number for key, number in calls.items() if not key[1] and key[2] in ("bizproc.event.send", "batch"))
+    assert calls[("b24_rest_calls_total", "ACCESS_DENIED", "bizproc.event.send")] == 1
+
+
+def test_answers_that_a_portal_does_not_take(installed: RunningApp, portal: Portal) -> None:
+    portal.ask(
+        "faults",
+        rest={"bizproc.event.send": {"error": "made up by the portal " * 9, "status": 400, "times": 1}},
+    )
+    with counted(installed.url) as changed:
+        process = portal.run("silent") and portal.run("tell")
+        portal.finished(process)
+        eventually(lambda: {run.state for run in installed.backend.runs.list()} == {"closed"})
+    assert changed["b24_answers_total", "again"] == changed["b24_answers_total", "taken"] == 1
+    assert changed["b24_rest_calls_total", "4xx", "bizproc.event.send"] == 1
+    assert changed["b24_outcomes_total", "silent", "succeeded"] == 1
+
+
+def test_what_waits(installed: RunningApp, portal: Portal) -> None:
+    assert value(installed.url, "b24_portals", state="installed") == 1
+    portal.run("hand_on")
+    eventually(lambda: value(installed.url, "b24_runs", state="deferred") == 1)
+    assert value(installed.url, "b24_runs_due") == value(installed.url, "b24_oldest_due_seconds") == 0
+    assert value(installed.url, "b24_spool_bytes") == 0
+    assert value(installed.url, "b24_database_up") == 1
+
+
+def test_a_database_that_is_away(settings: Settings) -> None:
+    with serving(settings, app_of_shelf) as app:
+        eventually(lambda: value(app.url, "b24_database_up") == 1)
+        app.backend.stop()
+        with app.backend.database.writing() as session:
+            session.execute(text("ALTER TABLE runs RENAME TO gone"))
+        assert value(app.url, "b24_database_up") == 0
+        assert "b24_runs" not in samples(app.url)
+        assert "b24_spool_bytes" in samples(app.url)
+
+
+def test_a_workers_own_port(app: RunningApp) -> None:
+    with worker_port.listen(app.backend, "127.0.0.1:0") as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        assert scrape(url, "").status_code == 404
+        assert samples(url).keys() == samples(app.url).keys()
+        assert requests.get(f"{url}/readyz", timeout=9).status_code == 200
+        assert requests.post(f"{url}/activities/tell", timeout=9).status_code == 404, "and nothing else"
+        with pytest.raises(OSError, match="in use"):
+            worker_port.listen(app.backend, f"127.0.0.1:{server.server_port}")
+        server.shutdown()

@@ -16,6 +16,7 @@ import requests
 from bizproc.settings import Settings
 from tests.commands.test_commands import FLASK, ROOT
 from tests.conftest import Portal, eventually, values
+from tests.handlers.test_metrics import TOKEN, value
 
 pytestmark = pytest.mark.long
 
@@ -42,6 +43,12 @@ def web(environment: dict[str, str], **how: object) -> Iterator[subprocess.Popen
         yield running
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
 def _ready(url: str) -> bool:
     try:
         return requests.get(f"{url}/readyz", timeout=5).ok
@@ -51,12 +58,10 @@ def _ready(url: str) -> bool:
 
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     return {
         "B24_CLIENT_ID": settings.client_id,
         "B24_CLIENT_SECRET": settings.client_secret,
-        "B24_APP_URL": f"http://127.0.0.1:{port}",
+        "B24_APP_URL": f"http://127.0.0.1:{_free_port()}",
         "B24_SECRET_KEY": settings.secret_keys[0],
         "B24_OAUTH_URL": settings.oauth_url,
         "DATABASE_URL": settings.database_url,
@@ -102,20 +107,25 @@ def test_a_killed_app_finds_its_runs_again(portal: Portal, environment: dict[str
 def test_web_and_worker_share_redis_and_postgresql(
     portal: Portal, environment: dict[str, str], database_url: str, redis_url: str
 ) -> None:
-    environment |= {"QUEUE_URL": redis_url, "DATABASE_URL": database_url}
+    environment |= {"QUEUE_URL": redis_url, "DATABASE_URL": database_url, "METRICS_TOKEN": TOKEN}
     upgraded = subprocess.run([FLASK, "db", "upgrade"], cwd=ROOT, env=os.environ | environment, timeout=60, check=True)
     assert upgraded.returncode == 0
     with ExitStack() as running:
         running.enter_context(web(environment))
+        ports = [f"127.0.0.1:{_free_port()}" for _ in range(2)]
         workers = [
-            running.enter_context(process(FLASK, "worker", environment=environment, stderr=subprocess.DEVNULL))
-            for _ in range(2)
+            running.enter_context(
+                process(FLASK, "worker", environment=environment | {"WORKER_BIND": port}, stderr=subprocess.DEVNULL)
+            )
+            for port in ports
         ]
         install(portal, environment)
         processes = [portal.run("save_document") for _ in range(12)]
         # In a batch a number goes as text, as in any form.
         numbers = [int(values(portal.finished(each))["number"]) for each in processes]
         assert sorted(numbers) == list(range(1, 13))
+        # Each worker tells what it has counted itself.
+        assert sum(value(f"http://{port}", "b24_outcomes_total", outcome="succeeded") for port in ports) == 12
         portal.ask("faults", rest={"bizproc.activity.log": {"delay_ms": 1500, "times": 9}})
         slow = [portal.run("save_document") for _ in range(4)]
         eventually(lambda: len(portal.log("bizproc.activity.log")) >= 12)
