@@ -37,7 +37,7 @@ class Logger(glogging.Logger):
             (self.access_log, self.access_fmt, None),
         ):
             for handler in logger.handlers:
-                handler.setFormatter(log.Redacting(line, date))
+                handler.setFormatter(log.formatter(line, date))
 
 
 class Worker(ThreadWorker):

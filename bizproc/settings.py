@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from bizproc.definition.portal_rules import Refused, check_handler
 from bizproc.errors import BizprocError
 from bizproc.files import LINK_DAYS, FileStore
+from bizproc.log import FORMATS
 from bizproc.portal.connections import trusting
 from bizproc.secrets import MINIMUM_LENGTH
 from bizproc.storage.database import Database
@@ -103,6 +104,8 @@ class Settings:
         metrics_token = chosen("METRICS_TOKEN", "")
         if 0 < len(metrics_token) < _SHORTEST_METRICS_TOKEN:
             faults.append(f"METRICS_TOKEN has fewer than {_SHORTEST_METRICS_TOKEN} characters")
+        if chosen("LOG_FORMAT", FORMATS[0]) not in FORMATS:
+            faults.append(f"LOG_FORMAT is neither {' nor '.join(FORMATS)}")
         worker_bind = chosen("WORKER_BIND", "")
         host, _, port = worker_bind.rpartition(":")
         if worker_bind and not (host and port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):

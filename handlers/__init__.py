@@ -1,6 +1,9 @@
 """The ways in: one blueprint each."""
 
+import secrets
+
 from flask import Flask, current_app
+from structlog import contextvars
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bizproc.backend import Backend
@@ -16,6 +19,7 @@ def attach(app: Flask, backend: Backend) -> None:
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_FORM
+    app.before_request(_name_request)
     open_ways_in(app)
 
 
@@ -35,6 +39,11 @@ def open_ways_in(app: Flask) -> None:
 
     for room in (callback, completion, connections, events, files, health, install, metrics, refusals, settings_dialog):
         app.register_blueprint(room.blueprint)
+
+
+def _name_request() -> None:
+    contextvars.clear_contextvars()  # a server's threads have served others before
+    contextvars.bind_contextvars(request=secrets.token_hex(8))
 
 
 def backend_of(app: Flask) -> Backend:

@@ -4,6 +4,7 @@ import logging
 import time
 
 from flask import Blueprint
+from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import ServiceUnavailable
 
 from bizproc.metrics import ACCEPT_SECONDS
@@ -24,6 +25,7 @@ def called(code: str) -> tuple[str, int]:
     database is away a sender is proven later. 503 when nothing can take the callback."""
     # The address says which activity it is: the form's code can have a developer's prefix.
     began = time.perf_counter()
+    bind_contextvars(activity=code[:255])
     raw = body()
     fields = essentials(raw)
     claimed = sender(fields)

@@ -2,6 +2,7 @@
 
 import logging
 
+from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import Forbidden
 
 from bizproc.portal.b24 import AdministratorNeeded, PortalUnavailable
@@ -40,6 +41,7 @@ def proven(sender: Sender, way: Way, what: str = "", *, known: bool = False) -> 
     elif not installations.proves(installation, sender.application_token):
         reason, why = "wrong_application_token", "wrong application token"
     else:
+        bind_contextvars(portal=installation.domain)
         return installation
     _refused(way, reason, what or way, why, sender.member_id)
     raise Forbidden

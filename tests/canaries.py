@@ -1,7 +1,7 @@
 """The suite's secrets as canaries: whatever a test does with the app, none of them may come to light.
 
-Looked through are the lines of all loggers, as the app's own handler would write them, all that the app answers, and
-the bytes of its database and of its log of REST calls.
+Looked through are the lines of all loggers, as the app's own handler would write them in each form, all that the app
+answers, and the bytes of its database and of its log of REST calls.
 """
 
 import io
@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import MetaData, create_engine, make_url
 
-from bizproc.log import LINE, ROOMS, Redacting
+from bizproc.log import LINE, ROOMS, Json, Redacting
 from bizproc.settings import Settings
 from devportal.cloud import Cloud
 from devportal.tokens import Grant
@@ -83,10 +83,11 @@ def look_through(settings: Settings, places: dict[str, bytes]) -> None:
 def watched(app: Flask, settings: Settings) -> Iterator[None]:
     """Fails when a secret comes to light while the block runs, or lies open in the database afterwards."""
     written, answered = io.StringIO(), io.BytesIO()
-    handler = logging.StreamHandler(written)
-    handler.setFormatter(Redacting(LINE))
     root = logging.getLogger()
-    root.addHandler(handler)
+    handlers = [logging.StreamHandler(written), logging.StreamHandler(written)]
+    for handler, form in zip(handlers, (Redacting(LINE), Json()), strict=True):
+        handler.setFormatter(form)
+        root.addHandler(handler)
     for room in ROOMS:
         logging.getLogger(room).setLevel(logging.INFO)
     before = app.wsgi_app
@@ -94,7 +95,8 @@ def watched(app: Flask, settings: Settings) -> Iterator[None]:
     try:
         yield
     finally:
-        root.removeHandler(handler)
+        for handler in handlers:
+            root.removeHandler(handler)
         app.wsgi_app = before  # type: ignore[method-assign]
     places = {"the log": written.getvalue().encode(errors="replace"), "an answer": answered.getvalue()}
     look_through(settings, places | in_database(settings.database_url) | in_rest_log(settings.rest_log_folder))

@@ -67,7 +67,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
         for path in (ROOT / room).rglob("*.py"):
             read |= set(
                 re.findall(
-                    r'"(B24_[A-Z_]+|[A-Z]+_URL|CA_BUNDLE|TRUSTED_PROXIES|METRICS_TOKEN|WORKER_BIND|[A-Z_]+_FOLDER|[A-Z_]+_DAYS)"',
+                    r'"(B24_[A-Z_]+|[A-Z]+_URL|CA_BUNDLE|TRUSTED_PROXIES|METRICS_TOKEN|LOG_FORMAT|WORKER_BIND|[A-Z_]+_FOLDER|[A-Z_]+_DAYS)"',
                     path.read_text(),
                 )
             )

@@ -12,9 +12,12 @@ import traceback
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
 
 from bizproc.definition.text import t
 from bizproc.errors import BizprocError
@@ -132,6 +135,8 @@ class Answering:
             for answer in answers:
                 self._close(answer.claim, REMOVED)
             return
+        clear_contextvars()
+        bind_contextvars(portal=installation.domain)
         calls = [
             (answer, *call_of(answer.outcome, answer.event_token, waits=answer.waits, language=installation.language))
             for answer in answers
@@ -200,7 +205,8 @@ class Answering:
 
     def _put_off(self, answer: Answer, error: CannotDecrypt) -> None:
         """However often: a key that is missing can be added again."""
-        logger.warning("run %s: not answered, again in %s s: %s", answer.claim.run_id, PUT_OFF.seconds, error)
+        with _told_of(answer.claim):
+            logger.warning("run %s: not answered, again in %s s: %s", answer.claim.run_id, PUT_OFF.seconds, error)
         ANSWERS.labels("again").inc()
         self._patience(lambda: self._runs.later(answer.claim, PUT_OFF))
 
@@ -218,7 +224,8 @@ class Answering:
         else:
             ANSWERS.labels("again").inc()
             pause = growing(claim.answer_attempts)
-            logger.warning("run %s: not answered, again in %s s: %s", claim.run_id, pause.seconds, why)
+            with _told_of(claim):
+                logger.warning("run %s: not answered, again in %s s: %s", claim.run_id, pause.seconds, why)
             self._patience(lambda: self._runs.answer_later(claim, pause))
 
     def _close(self, claim: Claim, error: str | None = None) -> None:
@@ -251,6 +258,10 @@ def place(error: BaseException) -> str:
     """Which error, and where. Its text may hold anything, so it is left to the encrypted trace."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+
+
+def _told_of(claim: Claim) -> AbstractContextManager[None]:
+    return bound_contextvars(run=claim.run_id, activity=claim.code)
 
 
 def _count_taken(claims: Sequence[Claim]) -> None:

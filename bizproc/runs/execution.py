@@ -1,5 +1,6 @@
 """Work on one run: read its callback, run the function, store the outcome, have the process told."""
 
+import contextvars
 import datetime as dt
 import logging
 import queue
@@ -8,6 +9,8 @@ import time
 import traceback
 from dataclasses import dataclass, replace
 from typing import Any
+
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from bizproc.context import ActivityFailed, Deferred, Retry
 from bizproc.definition.activity import AnyActivity
@@ -145,6 +148,8 @@ class Execution:
         self._answering.stop()
 
     def _work(self, run_id: int) -> None:
+        clear_contextvars()
+        bind_contextvars(run=run_id)
         try:
             self._work_on(run_id)
         except Exception as error:  # the next one is not to pay for it; the sweep hands this one over again
@@ -154,6 +159,7 @@ class Execution:
         claim = self._patience(lambda: self._runs.claim(run_id))
         if claim is None:
             return
+        bind_contextvars(activity=claim.code)
         with self._lock:
             self._held[run_id] = claim
         answer = None
@@ -180,6 +186,7 @@ class Execution:
             self._patience(lambda: self._runs.close(claim, error=REMOVED))
             self._count_outcome(claim.code, "failed")
             return None
+        bind_contextvars(portal=installation.domain)
         called: Callback | None = None
         closes_at: dt.datetime | None = None
         try:
@@ -301,9 +308,11 @@ class Execution:
         """
         ended: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
+        bound = contextvars.copy_context()
+
         def call() -> None:
             try:
-                ended.put((activity(given, context), None))
+                ended.put((bound.run(activity, given, context), None))
             except BaseException as error:  # it is raised again where the run is worked on
                 ended.put((None, error))
 

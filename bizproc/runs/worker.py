@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
+from structlog import contextvars
 
 from bizproc.errors import BizprocError
 from bizproc.portal.b24 import PortalRefused, PortalUnavailable, SdkError, described
@@ -80,6 +81,8 @@ class AppWorker:
         installation = self._installations.get(installation_id)
         if installation is None or not installation.active:
             return
+        contextvars.clear_contextvars()
+        contextvars.bind_contextvars(portal=installation.domain)
         error: str | None = None
         due: dt.datetime | None = None
         pause = growing(installation.register_attempts)

@@ -54,6 +54,7 @@ def test_everything_missing_is_told_together() -> None:
         ("DATABASE_URL", "postgresql://u:p@h:abc/x", "DATABASE_URL is no database address"),
         ("FILES_URL", "nothing://x", "FILES_URL cannot be used"),
         ("B24_APP_URL", "https://app.example.com:x", "B24_APP_URL is no address"),
+        ("LOG_FORMAT", "yaml", "LOG_FORMAT is neither text nor json"),
         ("WORKER_BIND", "8001", "WORKER_BIND is no address of a port, such as 127.0.0.1:8001"),
         ("WORKER_BIND", "127.0.0.1:66000", "WORKER_BIND is no address of a port"),
         ("B24_SECRET_KEY", ",", "has a key of fewer than 32 characters"),

@@ -1,5 +1,6 @@
 """What an activity can do: succeed, fail in each way, count, keep a file, call the portal."""
 
+import logging
 import sys
 import time
 
@@ -18,6 +19,8 @@ from bizproc import (
 )
 from tests.across_processes import FOLDER, Calls, Event
 
+logger = logging.getLogger(__name__)
+
 RELEASED = Event(FOLDER / "released")
 CALLS = Calls(FOLDER / "calls")
 STARTED: dict[str, float] = {}
@@ -35,6 +38,7 @@ class Told(ReturnProperties):
 
 @activity("tell", name=t(en="Tell", de="Sagen"), description="Tells what it knows", waits=True)
 def tell(given: Words, context: Context) -> Told:
+    logger.info("telling")
     context.log(f"about to tell {given.words}")
     context.log("")
     CALLS.append(given.words)
