@@ -48,6 +48,8 @@ ANSWERS: Final = Counter(
     ["result"],
     registry=REGISTRY,
 )
+for _result in ("taken", "again", "process_gone", "refused", "given_up", "person_needed"):
+    ANSWERS.labels(_result)  # from 0 on: what begins with 1 is no increase to Prometheus
 ANSWERED_SECONDS: Final = Histogram(
     "b24_answered_seconds",
     "From a callback's arrival until its process had the answer.",

@@ -17,7 +17,7 @@ from bizproc.definition.activity import AnyActivity
 from bizproc.definition.registry import Registry
 from bizproc.definition.text import t
 from bizproc.files import FileStore
-from bizproc.metrics import FUNCTION_SECONDS, OUTCOMES, RETRIES, known
+from bizproc.metrics import FUNCTION_SECONDS, OTHER, OUTCOMES, RETRIES, known
 from bizproc.portal.b24 import PersonNeeded, PortalRefused, PortalUnavailable, SdkError, described, error_code
 from bizproc.portal.connections import same_host
 from bizproc.portal.installations import REMOVED, Installation, Installations
@@ -29,7 +29,7 @@ from bizproc.runs.decoding import UnusableValues, decode, slashes_of, slashes_se
 from bizproc.runs.outcomes import failed, succeeded
 from bizproc.runs.pauses import growing
 from bizproc.runs.run_context import RunContext
-from bizproc.runs.runs import TIME_RAN_OUT, Claim, Outcome, Runs, storable
+from bizproc.runs.runs import KINDS, TIME_RAN_OUT, Claim, Outcome, Runs, storable
 from bizproc.runs.turns import Turns
 from bizproc.secrets import CannotDecrypt
 from bizproc.storage.patience import AWAY, Patience
@@ -90,6 +90,10 @@ class Execution:
         self._connections = connections
         limits = {each.definition.code: each.definition.at_once for each in registry}
         self._codes = frozenset(limits)
+        for code in (*limits, OTHER):
+            RETRIES.labels(code)
+            for kind in KINDS:
+                self._count_outcome(code, kind, 0)
         self._turns = Turns(AT_ONCE_PER_PORTAL, {code: limit for code, limit in limits.items() if limit is not None})
         self._patience = Patience()
         self._answering = Answering(runs, installations, self._patience, self._release)
@@ -171,8 +175,8 @@ class Execution:
         if answer is not None:
             self._answering.put(answer)
 
-    def _count_outcome(self, code: str, kind: str) -> None:
-        OUTCOMES.labels(known(code, self._codes), kind).inc()
+    def _count_outcome(self, code: str, kind: str, number: int = 1) -> None:
+        OUTCOMES.labels(known(code, self._codes), kind).inc(number)
 
     def _release(self, run_id: int) -> None:
         with self._lock:

@@ -30,6 +30,8 @@ HAND_AGAIN = dt.timedelta(seconds=30)
 SOON = dt.timedelta(seconds=1)
 FOR_EVER = dt.timedelta(days=36500)
 OPEN = ("received", "running", "answering")
+KINDS = ("succeeded", "failed", "dead")
+"""Of outcomes."""
 RARE = (*OPEN, "waiting", "deferred", "failed", "dead")
 """States and outcomes that few of all runs have, each with an index of its own."""
 CANCELLED = "The operator has cancelled it."
