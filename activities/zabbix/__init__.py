@@ -1,0 +1,1 @@
+"""Zabbix's API, as far as actions need it."""
