@@ -8,7 +8,8 @@ import pytest
 import requests
 from sqlalchemy import select, text, update
 
-from bizproc.runs.answering import BATCH, PUT_OFF
+from bizproc.runs.answering import BATCH
+from bizproc.runs.runs import LEASE
 from bizproc.secrets import Secrets
 from bizproc.storage.database import Database
 from bizproc.storage.tables import InstallationRow, RunRow, now
@@ -240,9 +241,9 @@ def test_what_needs_tokens_that_no_key_can_read_waits_for_the_key(
 
 
 def put_off(database: Database) -> list[int]:
-    """The runs whose leases have been given up."""
+    """The runs whose leases have been given up: they are due later than any lease ends."""
     with database.reading() as session:
-        return list(session.scalars(select(RunRow.id).where(RunRow.due_at <= now() + PUT_OFF)))
+        return list(session.scalars(select(RunRow.id).where(RunRow.due_at > now() + LEASE)))
 
 
 def set_access_token(database: Database, sealed: bytes | None) -> None:

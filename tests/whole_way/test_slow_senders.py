@@ -4,7 +4,8 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPConnection
 from itertools import cycle
 from pathlib import Path
 
@@ -66,12 +67,14 @@ def test_nobody_keeps_a_thread_for_ever(impatient: str, settings: Settings, tmp_
 
 
 def test_a_connection_is_kept_longer_than_proxies_keep_it(impatient: str) -> None:
-    with connection(impatient) as kept:
-        kept.settimeout(20)
+    kept = HTTPConnection(impatient.removeprefix("http://"), timeout=20)
+    kept.connect()
+    with closing(kept), kept.sock as at_first:
         for pause in (0, 2.5):  # gunicorn's own limit is 2
             time.sleep(pause)
-            kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: app\r\n\r\n")
-            assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+            kept.request("GET", "/healthz")
+            assert kept.getresponse().read()
+        assert kept.sock is at_first
 
 
 def received(connection: socket.socket) -> int:
