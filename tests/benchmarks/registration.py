@@ -10,22 +10,19 @@ import math
 import os
 import secrets
 import signal
-import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import b24pysdk.api.callers
 import click
-import requests
 from b24pysdk import BitrixApp, BitrixToken
 
 from bizproc import Context, Filter, Properties, ReturnProperties, activity, integer, select, string, t
@@ -39,13 +36,11 @@ from bizproc.portal.visitor import Visitor
 from bizproc.registration.applying import Applied
 from bizproc.registration.sending import BATCH
 from bizproc.settings import Settings
+from tests.benchmarks.figures import spread, timed, told
+from tests.benchmarks.portals import Portals, serving
 
-ROOT = Path(__file__).parents[2]
 HOST = "app.example.com"
 LATENCY_MS = 50
-PATIENCE_SECONDS = 60
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -72,48 +67,6 @@ class Sizes:
 
 QUICK = Sizes(counted=(1, 51), single=10, portals=4, each=3, parallel=2, alone=2, limited=5, rounds=1)
 """Whether it works, and not how fast."""
-
-
-class Portals:
-    """A development portal in a process of its own."""
-
-    def __init__(self, ready: dict[str, Any]) -> None:
-        self.ready = ready
-        self._control = requests.Session()
-
-    def ask(self, control: str, portal: int) -> dict[str, Any]:
-        url = f"{self.ready['url']}/_dev/{control}"
-        answer = self._control.post(url, json={"portal": portal}, timeout=PATIENCE_SECONDS)
-        answer.raise_for_status()
-        asked: dict[str, Any] = answer.json()
-        return asked
-
-    def calls(self, portal: int) -> list[dict[str, Any]]:
-        """The REST calls that this portal got, as its log has them."""
-        log = self._control.get(f"{self.ready['url']}/_dev/log", timeout=PATIENCE_SECONDS).json()
-        return [each for each in log if each["direction"] == "to_portal" and each["portal"] == portal]
-
-    def records(self, portal: int) -> list[dict[str, Any]]:
-        """What the portal holds."""
-        url = f"{self.ready['url']}/_dev/state?portal={portal}"
-        stored: list[dict[str, Any]] = self._control.get(url, timeout=PATIENCE_SECONDS).json()["stored"]
-        return sorted(stored, key=lambda record: str(record["CODE"]))
-
-
-@contextmanager
-def serving(portals: int, *, latency_ms: int, rate_limit: bool) -> Iterator[Portals]:
-    """Cloud portals, until the block ends."""
-    options = {"--port": 0, "--portals": portals, "--edition": "b24", "--latency": latency_ms}
-    arguments = [str(word) for option in options.items() for word in option]
-    command = [sys.executable, "-m", "devportal", *arguments, "--rate-limit", "on" if rate_limit else "off"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line:
-                raise click.ClickException("The development portal did not start.")
-            yield Portals(json.loads(line))
-        finally:
-            process.terminate()
 
 
 class Input(Properties):
@@ -202,22 +155,6 @@ def register(backend: Backend, installation: Installation, *, refresh: bool = Fa
     if refused:
         raise click.ClickException(f"The portal refused {refused[0].code}: {refused[0].error}")
     return applied
-
-
-def timed(work: Callable[..., Result], *arguments: object) -> tuple[float, Result]:
-    """The seconds that it took, and what came of it."""
-    started = time.perf_counter()
-    result = work(*arguments)
-    return time.perf_counter() - started, result
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """The median of the rounds with the least and the most."""
-    return {name: round(of(values), 3) for name, of in (("median", statistics.median), ("least", min), ("most", max))}
-
-
-def told(values: dict[str, float], unit: str) -> str:
-    return f"{values['median']:.2f}{unit} ({values['least']:.2f} to {values['most']:.2f})"
 
 
 def count_calls(portals: Portals, sizes: Sizes) -> list[dict[str, Any]]:
@@ -328,7 +265,7 @@ def many_portals(portals: Portals, sizes: Sizes) -> dict[str, Any]:
 def within_the_limit(sizes: Sizes) -> dict[str, Any]:
     """Applies without pause on one portal that takes 2 calls a second after a burst of 50; every one sends all."""
     failed = 0
-    with serving(1, latency_ms=0, rate_limit=True) as portals, app(portals, sizes.each) as backend:
+    with serving(1, rate_limit=True) as portals, app(portals, sizes.each) as backend:
         installation = install(backend, portals, 1)
         started = time.perf_counter()
         for _ in range(sizes.limited):
@@ -356,7 +293,7 @@ def within_the_limit(sizes: Sizes) -> dict[str, Any]:
 def run(sizes: Sizes) -> dict[str, Any]:
     """All figures, by name; each is printed as soon as it is known."""
     portals_needed = max(sizes.portals, len(sizes.counted))
-    with serving(portals_needed, latency_ms=LATENCY_MS, rate_limit=False) as portals:
+    with serving(portals_needed, latency_ms=LATENCY_MS) as portals:
         figures = {
             "calls": count_calls(portals, sizes),
             "against_sdk": against_sdk(portals, sizes),
