@@ -16,18 +16,54 @@ def bench() -> None:
     """Measure how fast the app is, against a development portal on this machine. Needs no setting."""
 
 
+_quick = click.option("--quick", is_flag=True, help="One round of little: whether it works, and not how fast.")
+
+
 @bench.command()
-@click.option("--quick", is_flag=True, help="One round of little: whether it works, and not how fast.")
+@_quick
 def registration(quick: bool) -> None:
     """Measure how fast activities are registered; the last line is JSON. Takes about three minutes."""
-    _become("tests.benchmarks.registration", *(["--quick"] if quick else []))
+    _become("tests.benchmarks.registration", quick)
 
 
-def _become(module: str, *arguments: str) -> None:
+@bench.command()
+@_quick
+def accept(quick: bool) -> None:
+    """Measure how fast callbacks are accepted, against a bare Flask view; the last line is JSON. Takes about three
+    minutes."""
+    _become("tests.benchmarks.accept", quick)
+
+
+@bench.command()
+@_quick
+def runs(quick: bool) -> None:
+    """Measure how fast runs come from their callback to their answer, against a bare loop of what no design can avoid;
+    the last line is JSON. Takes about fifteen minutes."""
+    _become("tests.benchmarks.runs", quick)
+
+
+@bench.command()
+@_quick
+def scale(quick: bool) -> None:
+    """Measure what accepting, claiming and listing cost with a thousand to a million stored runs; the last line is
+    JSON. Takes about five minutes, and 6 GB of disk."""
+    _become("tests.benchmarks.scale", quick)
+
+
+@bench.command()
+@_quick
+def memory(quick: bool) -> None:
+    """Measure how much memory the app takes after 50,000 runs, against after 5,000; the last line is JSON. Takes about
+    twenty minutes."""
+    _become("tests.benchmarks.memory", quick)
+
+
+def _become(module: str, quick: bool) -> None:
     """Go on as a benchmark, which is no part of the app and has a process of its own; does not return.
 
     Raises ClickException where the benchmarks are not installed.
     """
+    arguments = ["--quick"] if quick else []
     if not ROOT.joinpath(*module.split(".")).with_suffix(".py").exists():
         raise click.ClickException(f"{module} is not here: benchmarks are run from a checkout of the repository.")
     os.chdir(ROOT)

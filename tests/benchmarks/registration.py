@@ -7,9 +7,7 @@ so that runs on different machines can be compared; goals are printed and nothin
 import datetime as dt
 import json
 import math
-import os
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -37,7 +35,7 @@ from bizproc.registration.applying import Applied
 from bizproc.registration.sending import BATCH
 from bizproc.settings import Settings
 from tests.benchmarks.figures import spread, timed, told
-from tests.benchmarks.portals import Portals, serving
+from tests.benchmarks.portals import Portals, end_with_all, serving
 
 HOST = "app.example.com"
 LATENCY_MS = 50
@@ -306,9 +304,7 @@ def run(sizes: Sizes) -> dict[str, Any]:
 @click.option("--quick", is_flag=True, help="One round of little: whether it works, and not how fast.")
 def main(quick: bool) -> None:
     """Measure how fast activities are registered."""
-    # Ended as a service is, it still ends the portal; and whatever proxy there is has nothing to do with this machine.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    os.environ |= {"NO_PROXY": "127.0.0.0/8", "no_proxy": "127.0.0.0/8"}
+    end_with_all()
     click.echo(json.dumps(run(QUICK if quick else Sizes())))
 
 
