@@ -32,5 +32,7 @@ def complete(signed: str) -> tuple[str, int]:
         backend().completion.complete(run_id, given)
     except CannotComplete as error:
         return f"{error}\n", 409 if error.too_late else 400
-    backend().queue.send_run(run_id)
+    turn = backend().runs.turn(run_id)
+    if turn is not None:
+        backend().queue.send_run(turn)
     return "", 204

@@ -30,9 +30,9 @@ from bizproc.runs.outcomes import failed, succeeded
 from bizproc.runs.pauses import growing
 from bizproc.runs.run_context import RunContext
 from bizproc.runs.runs import KINDS, TIME_RAN_OUT, Claim, Outcome, Runs, storable
-from bizproc.runs.turns import Turns
+from bizproc.runs.turns import Turn, Turns
 from bizproc.secrets import CannotDecrypt
-from bizproc.storage.patience import AWAY, Patience
+from bizproc.storage.patience import Patience
 from bizproc.storage.tables import Slashes, now
 from bizproc.systems.connections import SystemConnections
 
@@ -103,20 +103,17 @@ class Execution:
         self._stopping = False
         self._lock = threading.Lock()
 
-    def work(self, run_id: int) -> None:
+    def work(self, turn: Turn) -> None:
         """Bring a run as far as it goes now, and then those that waited for its place. Harmless for a run that is
         closed, or that another worker has. While the database is away, it waits."""
-        try:
-            turn = self._patience(lambda: self._runs.turn(run_id))
-        except AWAY as error:
-            logger.warning("run %s is left for now: %s", run_id, place(error))
-            return
-        if turn is None or not self._turns.begin(turn):
+        if not self._turns.begin(turn):
             return
         self._work(turn.run_id)
-        while (turn := self._turns.end(turn)) is not None:
+        following = self._turns.end(turn)
+        while following is not None:
             if not self._stopping:
-                self._work(turn.run_id)
+                self._work(following.run_id)
+            following = self._turns.end(following)
 
     def renew_leases(self) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from bizproc.metrics import CALLBACKS
 from bizproc.portal.installations import Installation, Installations
 from bizproc.runs.callback import Sender, essentials, sender, text
 from bizproc.runs.spool import Spool, Spooled, SpoolFailed
+from bizproc.runs.turns import Turn
 from bizproc.secrets import Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
@@ -46,7 +47,7 @@ class Inbox:
         hashes: KeyedHashes,
         installations: Installations,
         spool: Spool,
-        send: Callable[[int], object],
+        send: Callable[[Turn], object],
     ) -> None:
         self._database = database
         self._secrets = secrets
@@ -85,7 +86,7 @@ class Inbox:
             else:
                 CALLBACKS.labels(domain, "repeated" if run_id is None else "accepted").inc()
                 if run_id is not None:
-                    self._send(run_id)
+                    self._send(Turn(run_id, installation.id, _storable(code)))
                 return
         known = self._installations.remembered(claimed.member_id, claimed.application_token, float("inf"))
         domain = known.domain if known else ""
@@ -134,7 +135,7 @@ class Inbox:
         return {
             "installation_id": installation_id,
             "event_hash": self._hashes.hash(event_token.encode() or raw),
-            "code": code.replace("\0", "\ufffd")[:255],
+            "code": _storable(code),
             "raw": self._secrets.encrypt(raw),
             "state": "received",
             "due_at": arrived,
@@ -209,9 +210,9 @@ class Inbox:
             token = text(fields, "event_token")
             rows.append(self._row(installation.id, callback.code, token, callback.raw, arrived))
         outcomes = self._stored(rows) if rows else []
-        for run_id in outcomes:
+        for run_id, row in zip(outcomes, rows, strict=False):
             if isinstance(run_id, int):
-                self._send(run_id)
+                self._send(Turn(run_id, row["installation_id"], row["code"]))
         return sum(isinstance(outcome, Exception) for outcome in outcomes)
 
     def _proven(self, callback: Spooled, claimed: Sender) -> Installation | None:
@@ -223,6 +224,10 @@ class Inbox:
             if installation and not self._installations.proves(installation, claimed.application_token):
                 return None
         return installation if installation and installation.active else None
+
+
+def _storable(code: str) -> str:
+    return code.replace("\0", "\ufffd")[:255]
 
 
 def _identity(row: Row) -> tuple[int, bytes]:

@@ -1,13 +1,14 @@
 """The messenger between who accepts and who works: Huey, in memory or over Redis.
 
-A message is an id and nothing more; the stored rows are the truth (Huey loses what is in flight when it is killed). So
-Huey's own retries, schedule and results are never used.
+A message says which run it is about, and whose, and nothing more; the stored rows are the truth (Huey loses what is in
+flight when it is killed). So Huey's own retries, schedule and results are never used.
 """
 
 import logging
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any, Protocol, TypeVar
 
 from huey import MemoryHuey, RedisHuey
@@ -16,6 +17,7 @@ from redis import ConnectionPool
 from redis.exceptions import RedisError
 
 from bizproc.errors import BizprocError
+from bizproc.runs.turns import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +29,13 @@ ANSWER_SECONDS = 2
 AGAIN_SECONDS = 1
 MOST_WAITING = 10_000
 
-Task = Callable[[int], object]
+Task = Callable[..., object]
 
 
 class Worker(Protocol):
     """What is done with messages, and from time to time."""
 
-    def run(self, run_id: int) -> None: ...
+    def run(self, turn: Turn) -> None: ...
     def register(self, installation_id: int) -> None: ...
     def start(self) -> None: ...
     def begin_no_more(self) -> None: ...
@@ -82,21 +84,21 @@ class _ProcessConsumer(_Consumer):
 class _Sending:
     """Sends to a server that may be away, in a thread of its own, so that nobody waits for it.
 
-    An id that waits already is not added again. If too many wait, or the process ends, the rest is the sweep's to hand
-    over.
+    A message that waits already is not added again. If too many wait, or the process ends, the rest is the sweep's to
+    hand over.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[Task, int], None] = {}
+        self._waiting: dict[tuple[Task, tuple[Any, ...]], None] = {}
         self._changed = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def put(self, task: Task, id_: int) -> None:
+    def put(self, task: Task, *said: Any) -> None:
         with self._changed:
             if len(self._waiting) >= MOST_WAITING:
                 return
-            self._waiting[task, id_] = None
+            self._waiting[task, said] = None
             if self._thread is None and not self._stopping:
                 # Not before, since threads do not survive a server's fork.
                 self._thread = threading.Thread(target=self._send_on, name="send", daemon=True)
@@ -118,17 +120,17 @@ class _Sending:
                 self._changed.wait_for(lambda: self._waiting or self._stopping)
                 if not self._waiting:
                     return
-                task, id_ = next(iter(self._waiting))
+                task, said = next(iter(self._waiting))
                 # Before it is sent: who puts it again meanwhile may have more to be done.
-                del self._waiting[task, id_]
+                del self._waiting[task, said]
             try:
-                task(id_)
+                task(*said)
             except RedisError as error:
                 if not away:
                     logger.warning("the queue cannot be reached: %s", type(error).__name__)
                 away = True
                 with self._changed:
-                    self._waiting[task, id_] = None
+                    self._waiting[task, said] = None
                     if self._changed.wait_for(lambda: self._stopping, AGAIN_SECONDS):
                         return
             else:
@@ -138,7 +140,7 @@ class _Sending:
 
 
 class Queue:
-    """Hands ids to workers.
+    """Hands runs to workers.
 
     url: ``embedded``, or the address of a Redis server
     name: keeps apps apart that share a server
@@ -156,26 +158,26 @@ class Queue:
         self._consumer: Any = None
         self._stopped = False
         self._lock = threading.Lock()
-        self._run = self._huey.task(name="run")(self._on(lambda worker: worker.run))
-        self._register = self._huey.task(name="register")(self._on(lambda worker: worker.register))
+        self._run = self._huey.task(name="turn")(self._on(lambda worker, *said: worker.run(Turn(*said))))
+        self._register = self._huey.task(name="register")(self._on(lambda worker, id_: worker.register(id_)))
 
     def serve(self, worker: Worker) -> None:
         self._worker = worker
 
-    def send_run(self, run_id: int) -> None:
+    def send_run(self, turn: Turn) -> None:
         """Returns at once, also when the queue cannot be reached."""
-        self._send(self._run, run_id)
+        self._send(self._run, *astuple(turn))
 
     def send_register(self, installation_id: int) -> None:
         """As ``send_run``."""
         self._send(self._register, installation_id)
 
-    def _send(self, task: Task, id_: int) -> None:
+    def _send(self, task: Task, *said: Any) -> None:
         if self._embedded:
             self.start()
-            task(id_)
+            task(*said)
         else:
-            self._sending.put(task, id_)
+            self._sending.put(task, *said)
 
     def start(self) -> None:
         """Embedded: work in threads of this process from now on, if that has not begun. Called after a server's fork,
@@ -223,9 +225,9 @@ class Queue:
         # The defaults poll an empty queue only every 10 s in the end.
         return consumer(worker, self._huey, workers=THREADS, periodic=False, initial_delay=0.01, max_delay=0.01)
 
-    def _on(self, method: Callable[[Worker], Callable[[int], None]]) -> Callable[[int], None]:
-        def deliver(id_: int) -> None:
+    def _on(self, work: Callable[..., None]) -> Callable[..., None]:
+        def deliver(*said: Any) -> None:
             if self._worker is not None:
-                method(self._worker)(id_)
+                work(self._worker, *said)
 
         return deliver

@@ -368,23 +368,24 @@ class Runs:
                 .values({"state": "waiting"} if installation.person_needed_since else {"due_at": now()})
             )
 
-    def due(self, *, lost_before: dt.datetime | None = None, limit: int = 1000) -> list[int]:
+    def due(self, *, lost_before: dt.datetime | None = None, limit: int = 1000) -> list[Turn]:
         """The runs that nobody works on though they are due, now marked as handed to the queue. Those that were handed
         since they became due are left out for a while, unless that was before ``lost_before``."""
         moment = now()
         lost_before = max(moment - HAND_AGAIN, lost_before or moment - HAND_AGAIN)
         with self._database.writing() as session:
-            waiting = select(RunRow.id).where(
+            waiting = select(RunRow.id, RunRow.installation_id, RunRow.code).where(
                 RunRow.state.in_(OPEN),
                 RunRow.due_at <= moment,
                 or_(RunRow.handed_at < RunRow.due_at, RunRow.handed_at <= lost_before),
             )
             # What another sweep is at is its to hand over; and no two sweeps wait for each other.
             waiting = waiting.order_by(RunRow.due_at).limit(limit).with_for_update(skip_locked=True)
-            ids = list(session.scalars(waiting))
-            if ids:
+            turns = [Turn(*row) for row in session.execute(waiting)]
+            if turns:
+                ids = [turn.run_id for turn in turns]
                 session.execute(update(RunRow).where(RunRow.id.in_(ids)).values(handed_at=moment))
-            return ids
+            return turns
 
     def hand_again(self, ids: Sequence[int] | None = None) -> None:
         """Let the next sweep hand over these of the runs that nobody works on, all of them with None: who was to take

@@ -4,7 +4,7 @@ Pure: it only counts. What waits here is not claimed, so another worker may take
 """
 
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Turns:
         self._per_activity = dict(per_activity)
         self._portals: Counter[int] = Counter()
         self._activities: Counter[str] = Counter()
-        self._waiting: dict[tuple[int, str], deque[Turn]] = {}
+        self._waiting: dict[tuple[int, str], dict[int, Turn]] = {}
         self._lock = threading.Lock()
 
     def begin(self, turn: Turn) -> bool:
@@ -39,7 +39,8 @@ class Turns:
             if self._has_room(turn.installation_id, turn.code):
                 self._count(turn, 1)
                 return True
-            self._waiting.setdefault((turn.installation_id, turn.code), deque()).append(turn)
+            # One that waits for long is handed over again and again.
+            self._waiting.setdefault((turn.installation_id, turn.code), {})[turn.run_id] = turn
             return False
 
     def end(self, turn: Turn) -> Turn | None:
@@ -48,7 +49,7 @@ class Turns:
             self._count(turn, -1)
             for key, turns in self._waiting.items():
                 if self._has_room(*key):
-                    following = turns.popleft()
+                    following = turns.pop(next(iter(turns)))
                     # At the end, so that portals take turns.
                     del self._waiting[key]
                     if turns:
@@ -60,7 +61,7 @@ class Turns:
     def waiting(self) -> list[int]:
         """The ids of the runs that cannot be worked on yet."""
         with self._lock:
-            return [turn.run_id for turns in self._waiting.values() for turn in turns]
+            return [turn.run_id for turns in self._waiting.values() for turn in turns.values()]
 
     def _has_room(self, installation_id: int, code: str) -> bool:
         of_activity = self._per_activity.get(code)

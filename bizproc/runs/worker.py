@@ -19,6 +19,7 @@ from bizproc.runs.pauses import growing
 from bizproc.runs.queue import THREADS, Queue
 from bizproc.runs.retention import Retention
 from bizproc.runs.runs import Runs
+from bizproc.runs.turns import Turn
 from bizproc.storage.database import Database
 from bizproc.storage.tables import InstallationRow, now
 
@@ -70,8 +71,8 @@ class AppWorker:
         """Ends this process gracefully and has another take its place; None where nobody can."""
         self._worn_out = False
 
-    def run(self, run_id: int) -> None:
-        self._execution.work(run_id)
+    def run(self, turn: Turn) -> None:
+        self._execution.work(turn)
 
     def register(self, installation_id: int) -> None:
         """Register the activities of an installation that is due; a failure that may pass is tried again later."""
@@ -177,8 +178,8 @@ class AppWorker:
             raise
 
     def _sweep(self, *, lost_before: dt.datetime) -> None:
-        for run_id in self._runs.due(lost_before=lost_before):
-            self._queue.send_run(run_id)
+        for turn in self._runs.due(lost_before=lost_before):
+            self._queue.send_run(turn)
         with self._database.reading() as session:
             due = select(InstallationRow.id).where(InstallationRow.register_due_at <= now())
             installations = list(session.scalars(due))

@@ -255,10 +255,10 @@ class Running:
     def work(self) -> None:
         """Do all that is due, and see that nothing stays open."""
         runs, database = self.backend.runs, self.backend.database
-        for run_id in runs.due(lost_before=now()):
-            self.backend.worker.run(run_id)
+        for turn in runs.due(lost_before=now()):
+            self.backend.worker.run(turn)
             eventually(lambda: not self.backend.execution.busy)
-            done = runs.get(run_id)
+            done = runs.get(turn.run_id)
             assert done is not None
             assert done.state == "closed", done
         with database.reading() as session:

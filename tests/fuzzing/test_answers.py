@@ -25,6 +25,7 @@ from bizproc.portal.b24 import Tokens
 from bizproc.portal.installations import Installation
 from bizproc.portal.proof import Proof
 from bizproc.portal.visitor import Visitor
+from bizproc.runs.turns import Turn
 from bizproc.settings import Settings
 from bizproc.storage.tables import InstallationRow, RunRow, now
 from devportal.wire import Listener, Request, Response
@@ -121,13 +122,13 @@ class Hostile:
         assert found is not None
         return found
 
-    def work(self, run_id: int) -> str:
+    def work(self, turn: Turn) -> str:
         """Work on the run as if it were due; its state then."""
         with self.backend.database.writing() as session:
             session.execute(update(RunRow).values(due_at=now()))
-        self.backend.worker.run(run_id)
+        self.backend.worker.run(turn)
         eventually(lambda: not self.backend.execution.busy)
-        run = self.backend.runs.get(run_id)
+        run = self.backend.runs.get(turn.run_id)
         assert run is not None
         return run.state
 
@@ -201,11 +202,11 @@ def test_a_run(hostile: Hostile, answers: dict[str, Answer], code: str, expired:
     assert (
         hostile.client.post(f"/activities/{code}", data=FORM | {"event_token": secrets.token_hex()}).status_code == 200
     )
-    (run_id,) = hostile.backend.runs.due(lost_before=now())
+    (turn,) = hostile.backend.runs.due(lost_before=now())
     hostile.answers = answers
-    assert hostile.work(run_id) in ("answering", "closed")
+    assert hostile.work(turn) in ("answering", "closed")
     hostile.installed()
-    assert hostile.work(run_id) == "closed"
+    assert hostile.work(turn) == "closed"
     with hostile.backend.database.writing() as session:
         session.execute(delete(RunRow))
     assert time.monotonic() - started < SLOWEST_SECONDS

@@ -41,7 +41,7 @@ def test_what_has_begun_is_finished_and_the_rest_is_handed_on(installed: Running
     assert behaviours.CALLS.count("waiting") == 0
     left = {run.id for run in runs.list(state="received")}
     assert len(left) == len(waiting)
-    assert set(runs.due()) == left, "the next process's sweep hands them over at once"
+    assert {turn.run_id for turn in runs.due()} == left, "the next process's sweep hands them over at once"
 
 
 def test_a_portal_that_takes_no_answers_holds_up_no_end(

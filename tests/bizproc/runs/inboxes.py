@@ -14,6 +14,7 @@ from bizproc.portal.rest_log import RestLog
 from bizproc.runs import spool as spool_module
 from bizproc.runs.inbox import Inbox
 from bizproc.runs.spool import Spool
+from bizproc.runs.turns import Turn
 from bizproc.secrets import Secrets
 from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
@@ -23,7 +24,7 @@ def inbox_of(
     database: Database,
     secrets: Secrets,
     folder: Path | None = None,
-    send: Callable[[int], object] = lambda run_id: None,
+    send: Callable[[Turn], object] = lambda turn: None,
 ) -> Inbox:
     hashes = KeyedHashes(database, secrets)
     nobody = PortalApp(
@@ -42,10 +43,10 @@ def inbox_of(
 def empty(url: str, key: str, folder: Path, killed_at: int | None) -> None:
     """Bring a spool into the database, in a process of its own that is killed with the run of this number."""
     spool_module.BATCH = 10
-    sent: list[int] = []
+    sent: list[Turn] = []
 
-    def send(run_id: int) -> None:
-        sent.append(run_id)
+    def send(turn: Turn) -> None:
+        sent.append(turn)
         if len(sent) == killed_at:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bizproc.runs.inbox import Inbox
 from bizproc.runs.spool import Spool, Spooled
+from bizproc.runs.turns import Turn
 from bizproc.secrets import Secrets
 from bizproc.storage.database import Database
 from bizproc.storage.tables import RunRow
@@ -145,7 +146,7 @@ def test_what_a_former_life_left_is_stored_at_start(database: Database, tmp_path
     for installation_id in (1, 99):
         spool.add(Spooled("a\0b", b"event_token=1", arrived, installation_id))
     spool._seal()
-    sent: list[int] = []
+    sent: list[Turn] = []
     inbox = inbox_of(database, Secrets([KEY]), tmp_path / "spool", sent.append)
     inbox.start()
     eventually(lambda: not os.listdir(tmp_path / "spool"))
@@ -153,4 +154,4 @@ def test_what_a_former_life_left_is_stored_at_start(database: Database, tmp_path
     with database.reading() as session:
         (row,) = session.scalars(select(RunRow))
         assert (row.code, row.installation_id, row.received_at.timestamp()) == ("a\ufffdb", 1, arrived)
-        assert sent == [row.id]
+        assert sent == [Turn(row.id, 1, row.code)]

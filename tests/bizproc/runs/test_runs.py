@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import event, update
@@ -62,6 +63,10 @@ def accepted(runs: Runs, token: str = "token", installation_id: int = 1) -> int:
     return run_id
 
 
+def handed(runs: Runs, **how: Any) -> list[int]:
+    return [turn.run_id for turn in runs.due(**how)]
+
+
 def test_one_of_many_gets_the_claim(runs: Runs) -> None:
     run_id = accepted(runs)
     with ThreadPoolExecutor(8) as pool:
@@ -93,7 +98,7 @@ def test_a_lease_that_is_renewed_stays(runs: Runs, database: Database) -> None:
     expire(database, run_id)
     runs.renew([claim])
     assert runs.claim(run_id) is None
-    assert runs.due(lost_before=now()) == []
+    assert handed(runs, lost_before=now()) == []
 
 
 def test_a_renewal_that_comes_too_late_prolongs_no_pause(runs: Runs) -> None:
@@ -141,40 +146,40 @@ def test_after_the_outcome_only_the_answer_is_left(runs: Runs) -> None:
 
 def test_what_is_due_is_handed_once(runs: Runs, database: Database) -> None:
     run_id = accepted(runs)
-    assert runs.due() == []
-    assert runs.due(lost_before=now()) == [run_id]
+    assert handed(runs) == []
+    assert handed(runs, lost_before=now()) == [run_id]
     with database.writing() as session:
         session.execute(update(RunRow).values(handed_at=now() - HAND_AGAIN))
-    assert runs.due() == [run_id]
-    assert runs.due() == []
+    assert handed(runs) == [run_id]
+    assert handed(runs) == []
 
 
 def test_what_the_queue_has_lost_is_handed_once(runs: Runs) -> None:
     run_ids = [accepted(runs, str(number)) for number in range(3)]
     lost_before = now()
-    handed = [runs.due(lost_before=lost_before, limit=2) for _ in range(3)]
-    assert handed == [run_ids[:2], run_ids[2:], []]
+    sweeps = [handed(runs, lost_before=lost_before, limit=2) for _ in range(3)]
+    assert sweeps == [run_ids[:2], run_ids[2:], []]
     accepted(runs, "after that")
-    assert runs.due(lost_before=lost_before) == []
+    assert handed(runs, lost_before=lost_before) == []
 
 
 def test_a_pause_or_a_lease_that_ended_is_handed_at_once(runs: Runs, database: Database) -> None:
     run_id = accepted(runs)
     claim = runs.claim(run_id)
     assert claim
-    assert runs.due() == []
+    assert handed(runs) == []
     with database.writing() as session:
         session.execute(update(RunRow).values(due_at=now(), handed_at=now() - dt.timedelta(seconds=1)))
-    assert runs.due() == [run_id]
-    assert runs.due() == []
+    assert handed(runs) == [run_id]
+    assert handed(runs) == []
 
 
 def test_a_new_life_frees_what_the_former_one_had(runs: Runs) -> None:
     run_id = accepted(runs)
     assert runs.claim(run_id)
-    assert runs.due(lost_before=now()) == []
+    assert handed(runs, lost_before=now()) == []
     runs.orphan_all()
-    assert runs.due(lost_before=now()) == [run_id]
+    assert handed(runs, lost_before=now()) == [run_id]
 
 
 def test_only_one_process_is_alone_on_a_file(database: Database) -> None:

@@ -62,3 +62,13 @@ def test_nothing_is_lost_and_no_limit_is_passed(steps: list[tuple[int, str, bool
     waiting = {each.run_id for each in (t for ts in turns._waiting.values() for t in ts)}
     assert waiting == set(), "whoever ends gives the place on"
     assert done <= seen
+
+
+def test_what_is_handed_over_again_while_it_waits_is_worked_on_once() -> None:
+    turns = Turns(1, {})
+    first, second = Turn(1, 1, "a"), Turn(2, 1, "a")
+    assert turns.begin(first)
+    assert not turns.begin(second)
+    assert not turns.begin(second)
+    assert turns.end(first) == second
+    assert turns.end(second) is None
