@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -68,6 +68,9 @@ class Installation:
     register_attempts: int
     register_error: str | None
     application_token_hash: bytes | None
+    access_token: bytes | None = field(repr=False)
+    refresh_token: bytes | None = field(repr=False)
+    token_expires_at: dt.datetime | None
 
     @property
     def active(self) -> bool:
@@ -86,6 +89,16 @@ class Event:
 
 
 _FIELDS = tuple(Installation.__dataclass_fields__)
+
+
+_table: Any = InstallationRow.__table__
+_ONE = select(*(_table.c[name] for name in _FIELDS)).where(_table.c.id == bindparam("installation_id"))
+
+
+def read(connection: Connection, installation_id: int) -> Installation | None:
+    """The installation as this transaction sees it."""
+    row = connection.execute(_ONE, {"installation_id": installation_id}).first()
+    return None if row is None else Installation(*row)
 
 
 def _read(row: InstallationRow) -> Installation:
@@ -153,9 +166,8 @@ class Installations:
             return None if row is None else _read(row)
 
     def get(self, installation_id: int) -> Installation | None:
-        with self._database.reading() as session:
-            row = session.get(InstallationRow, installation_id)
-            return None if row is None else _read(row)
+        with self._database.engine.connect() as connection:
+            return read(connection, installation_id)
 
     def of_domain(self, domain: str) -> Installation | None:
         """The installation that is active in the portal of this domain."""
@@ -437,7 +449,7 @@ class Installations:
         fresh = given is not None and given.expires_at > now() + dt.timedelta(seconds=10)
         return PortalToken(
             endpoint=installation.client_endpoint,
-            tokens=given if given and fresh else self._renewal.stored(installation.id),
+            tokens=given if given and fresh else self._renewal.held(installation),
             app=self._app,
             renew=lambda stale: self._renewal.renewed(installation.id, stale),
             follow=lambda access, address: self._followed(installation, access, address),

@@ -8,6 +8,7 @@ import datetime as dt
 import threading
 import time
 from collections import defaultdict
+from typing import Protocol
 
 from sqlalchemy import or_, update
 
@@ -24,6 +25,21 @@ DEAD = frozenset(("INVALID_GRANT", "EXPIRED_TOKEN", "INVALID_TOKEN"))
 """What the OAuth server says of a refresh token that never works again."""
 
 
+class WithTokens(Protocol):
+    """What an installation has, stored or read."""
+
+    @property
+    def access_token(self) -> bytes | None: ...
+    @property
+    def refresh_token(self) -> bytes | None: ...
+    @property
+    def token_expires_at(self) -> dt.datetime | None: ...
+    @property
+    def person_needed_since(self) -> dt.datetime | None: ...
+    @property
+    def person_needed_why(self) -> str | None: ...
+
+
 class Renewal:
     """Safe to use from many threads."""
 
@@ -36,16 +52,19 @@ class Renewal:
     def stored(self, installation_id: int) -> Tokens:
         """Raises PersonNeeded when there are none that work."""
         with self._database.reading() as session:
-            row = session.get(InstallationRow, installation_id)
-            if row is None or row.access_token is None or row.token_expires_at is None:
-                raise PersonNeeded("there is no token for it.")
-            if row.person_needed_since is not None:
-                raise PersonNeeded(row.person_needed_why or "")
-            return Tokens(
-                access=self._secrets.decrypt(row.access_token).decode(),
-                refresh=self._refresh_token(row),
-                expires_at=row.token_expires_at,
-            )
+            return self.held(session.get(InstallationRow, installation_id))
+
+    def held(self, row: WithTokens | None) -> Tokens:
+        """The tokens of an installation as it was when read. Raises as ``stored``."""
+        if row is None or row.access_token is None or row.token_expires_at is None:
+            raise PersonNeeded("there is no token for it.")
+        if row.person_needed_since is not None:
+            raise PersonNeeded(row.person_needed_why or "")
+        return Tokens(
+            access=self._secrets.decrypt(row.access_token).decode(),
+            refresh=self._refresh_token(row),
+            expires_at=row.token_expires_at,
+        )
 
     def keep(self, row: InstallationRow, tokens: Tokens) -> None:
         """Put tokens that work into the row of their installation."""
@@ -115,7 +134,7 @@ class Renewal:
                 )
         return self.stored(installation_id)
 
-    def _refresh_token(self, row: InstallationRow) -> str | None:
+    def _refresh_token(self, row: WithTokens) -> str | None:
         return None if row.refresh_token is None else self._secrets.decrypt(row.refresh_token).decode()
 
     def _claim(self, installation_id: int) -> int | None:

@@ -182,7 +182,7 @@ class Execution:
 
     def _brought_on(self, claim: Claim) -> Answer | None:
         """The answer to send, None when there is none to send now."""
-        installation = self._patience(lambda: self._installations.get(claim.installation_id))
+        installation = claim.installation
         if installation is None or not installation.active:
             self._patience(lambda: self._runs.close(claim, error=REMOVED))
             self._count_outcome(claim.code, "failed")

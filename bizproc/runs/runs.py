@@ -8,14 +8,16 @@ import datetime as dt
 import json
 import logging
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy.orm import defer
 
+from bizproc.portal.installations import Installation, read
 from bizproc.runs.pauses import growing
+from bizproc.runs.statements import BEING_ANSWERED, CLAIM, CLOSE, FINISH, LOCK_PROCESS, PUT_OFF, SENDING
 from bizproc.runs.turns import Turn
 from bizproc.secrets import KEY_IS_MISSING, CannotDecrypt, Secrets
 from bizproc.storage.data_keys import KeyedHashes
@@ -64,6 +66,7 @@ class Outcome:
 class Claim:
     """The right to work on a run until its lease ends.
 
+    installation: as it was then, None when it is gone
     number: the fencing number; outcome: what the function came to, None while it has not run
     attempts: how often the function has failed before; answer_attempts: the same of its answer
     key: the same for every claim of this run, and no other's
@@ -71,6 +74,7 @@ class Claim:
 
     run_id: int
     installation_id: int
+    installation: Installation | None
     number: int
     code: str
     raw: bytes
@@ -122,70 +126,64 @@ class Runs:
         can add that key again, or another worker may have it.
         """
         moment = now()
-        with self._database.writing() as session:
-            taken = session.execute(
-                update(RunRow)
-                .where(RunRow.id == run_id, RunRow.state.in_(OPEN), RunRow.due_at <= moment)
-                .values(claim=RunRow.claim + 1, due_at=moment + LEASE)
-                .returning(RunRow.claim)
-            ).scalar()
-            if taken is None:
+        with self._database.transaction() as connection:
+            found = connection.execute(CLAIM, {"run_id": run_id, "moment": moment, "until": moment + LEASE}).first()
+            if found is None:
                 return None
-            row = session.get_one(RunRow, run_id)
+            row = found._mapping
             try:
-                claim = self._claimed(row)
+                claim = self._claimed(run_id, row, read(connection, row["installation_id"]))
             except CannotDecrypt as error:
-                pause = growing(row.claim)
-                row.error = f"{_error(row) or ''} {error}".strip()
-                row.due_at, row.sending = moment + pause, False
+                pause = growing(row["claim"])
+                unread = (
+                    update(RunRow)
+                    .where(RunRow.id == run_id)
+                    .values(error=f"{_error(row) or ''} {error}".strip(), due_at=moment + pause, sending=False)
+                )
+                if row["state"] == "running":
+                    unread = unread.values(state="received", started_at=None)
+                connection.execute(unread)
                 logger.warning(
                     "run %s stays open, to be tried again in %.0f s: %s", run_id, pause.total_seconds(), error
                 )
                 return None
-            row.error = _error(row)
-            if row.state != "answering":
-                row.state = "running"
-                row.started_at = moment
-            elif self._process_is_being_answered(session, row):
-                row.due_at = moment + SOON
-                return None
-            else:
-                row.sending = True
+            if _error(row) != row["error"]:
+                connection.execute(update(RunRow).where(RunRow.id == run_id).values(error=_error(row)))
+            if row["state"] == "answering":
+                own = {"run_id": run_id, "number": claim.number}
+                if self._process_is_being_answered(connection, claim.installation_id, row["workflow_hash"], {run_id}):
+                    connection.execute(PUT_OFF, own | {"until": moment + SOON})
+                    return None
+                connection.execute(SENDING, own)
             return claim
 
-    def _claimed(self, row: RunRow) -> Claim:
+    def _claimed(self, run_id: int, row: Mapping[Any, Any], installation: Installation | None) -> Claim:
         return Claim(
-            run_id=row.id,
-            installation_id=row.installation_id,
-            number=row.claim,
-            code=row.code,
-            raw=self._secrets.decrypt(row.raw),
-            outcome=None if row.outcome is None else Outcome(self._values(row), _error(row)),
-            attempts=row.attempts,
-            answer_attempts=row.answer_attempts,
-            key=row.event_hash.hex(),
-            received_at=row.received_at,
+            run_id=run_id,
+            installation_id=row["installation_id"],
+            installation=installation,
+            number=row["claim"],
+            code=row["code"],
+            raw=self._secrets.decrypt(row["raw"]),
+            outcome=None if row["outcome"] is None else Outcome(self._values(row["result"]), _error(row)),
+            attempts=row["attempts"],
+            answer_attempts=row["answer_attempts"],
+            key=row["event_hash"].hex(),
+            received_at=row["received_at"],
         )
 
-    def _process_is_being_answered(self, session: Session, row: RunRow, besides: Collection[int] = ()) -> bool:
+    def _process_is_being_answered(
+        self, connection: Connection, installation_id: int, workflow_hash: bytes | None, besides: Collection[int]
+    ) -> bool:
         """Whether another answer to the same process is on its way: two at the same moment can lose one (PROTOCOL.md
         section 8). ``besides``: runs that do not count."""
-        if not row.workflow_hash:
+        if not workflow_hash:
             return False
         if not self._database.is_sqlite:
             # Whoever asks the same at the same moment sees this row, or is seen by it.
-            key = zlib.crc32(row.workflow_hash) - 2**31
-            session.execute(select(func.pg_advisory_xact_lock(key)))
-        others = select(RunRow.id).where(
-            RunRow.installation_id == row.installation_id,
-            RunRow.workflow_hash == row.workflow_hash,
-            RunRow.state == "answering",
-            RunRow.sending,
-            RunRow.due_at > now(),
-            RunRow.id.not_in([row.id, *besides]),
-        )
-        with session.no_autoflush:
-            return session.scalar(others.limit(1)) is not None
+            connection.execute(LOCK_PROCESS, {"key": zlib.crc32(workflow_hash) - 2**31})
+        process = {"installation_id": installation_id, "workflow_hash": workflow_hash, "moment": now()}
+        return not set(connection.scalars(BEING_ANSWERED, process)).issubset(besides)
 
     def renew(self, claims: Sequence[Claim]) -> None:
         """Prolong the leases of claims that are still worked on. What has been put off meanwhile keeps its pause."""
@@ -219,24 +217,23 @@ class Runs:
         ``lost``: the claim was, and the outcome is another's to store.
         """
         moment, workflow_hash = now(), self._workflow_hash(claim, workflow_id)
-        with self._database.writing() as session:
-            row = session.scalar(
-                select(RunRow)
-                .where(RunRow.id == claim.run_id, RunRow.claim == claim.number, RunRow.state.in_(OPEN))
-                .with_for_update()
-            )
-            if row is None:
+        own = {"run_id": claim.run_id, "number": claim.number}
+        stored = {f"new_{name}": value for name, value in self._stored(outcome).items()} | {
+            "new_finished_at": moment,
+            "new_workflow_hash": workflow_hash,
+            "new_state": "answering" if told else "closed",
+            "new_sending": told,
+            "new_answered_at": None if told else moment,
+        }
+        with self._database.transaction() as connection:
+            if not connection.execute(FINISH, own | stored).rowcount:
                 return "lost"
-            self._put(row, outcome)
-            row.workflow_hash = workflow_hash
             if not told:
-                row.state, row.answered_at = "closed", moment
                 return "closed"
-            row.state = "answering"
-            if self._process_is_being_answered(session, row, besides):
-                row.due_at = moment + SOON
+            others = {claim.run_id, *besides}
+            if self._process_is_being_answered(connection, claim.installation_id, workflow_hash, others):
+                connection.execute(PUT_OFF, own | {"until": moment + SOON})
                 return "later"
-            row.sending = True
             return "answer"
 
     def _workflow_hash(self, claim: Claim, workflow_id: str) -> bytes | None:
@@ -244,9 +241,17 @@ class Runs:
         return self._hashes.hash(f"{claim.installation_id} {workflow_id}".encode()) if workflow_id else None
 
     def _put(self, row: RunRow, outcome: Outcome) -> None:
-        row.outcome, row.error, row.finished_at = outcome.kind, outcome.error, now()
-        row.result = self._secrets.encrypt(json.dumps(outcome.values).encode())
-        row.trace = None if outcome.trace is None else self._sealed(outcome.trace)
+        for name, value in self._stored(outcome).items():
+            setattr(row, name, value)
+        row.finished_at = now()
+
+    def _stored(self, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "outcome": outcome.kind,
+            "error": outcome.error,
+            "result": self._secrets.encrypt(json.dumps(outcome.values).encode()),
+            "trace": None if outcome.trace is None else self._sealed(outcome.trace),
+        }
 
     def _sealed(self, trace: str) -> bytes:
         return self._secrets.encrypt(trace.encode("utf-8", "replace"))
@@ -260,14 +265,10 @@ class Runs:
 
     def close_all(self, claims: Sequence[Claim]) -> None:
         """The processes have been told, and nothing more is to be done."""
-        closed = (
-            update(RunRow)
-            .where(RunRow.id == bindparam("run_id"), RunRow.claim == bindparam("number"))
-            .values(state="closed", answered_at=now(), sending=False)
-        )
         if claims:
-            with self._database.writing() as session:
-                session.connection().execute(closed, _numbers(claims))
+            moment = now()
+            with self._database.transaction() as connection:
+                connection.execute(CLOSE, [own | {"moment": moment} for own in _numbers(claims)])
 
     def answer_later(self, claim: Claim, pause: dt.timedelta) -> None:
         self._change(claim, due_at=now() + pause, answer_attempts=claim.answer_attempts + 1, sending=False)
@@ -478,7 +479,7 @@ class Runs:
                 return None
             row, domain = found
             trace = None if row.trace is None else self._secrets.decrypt(row.trace).decode()
-            return replace(self._run(row, domain), values=self._values(row), trace=trace)
+            return replace(self._run(row, domain), values=self._values(row.result), trace=trace)
 
     def _change(self, claim: Claim, **values: Any) -> bool:
         with self._database.writing() as session:
@@ -507,10 +508,10 @@ class Runs:
             answered_at=row.answered_at,
         )
 
-    def _values(self, row: RunRow) -> dict[str, Any]:
-        if row.result is None:
+    def _values(self, result: bytes | None) -> dict[str, Any]:
+        if result is None:
             return {}
-        values: dict[str, Any] = json.loads(self._secrets.decrypt(row.result))
+        values: dict[str, Any] = json.loads(self._secrets.decrypt(result))
         return values
 
 
@@ -519,9 +520,9 @@ def storable(why: str) -> str:
     return why.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _error(row: RunRow) -> str | None:
+def _error(row: Mapping[Any, Any]) -> str | None:
     """Why the run failed, without that no key could read it for a while."""
-    return (row.error or "").removesuffix(KEY_IS_MISSING).rstrip() or None
+    return (row["error"] or "").removesuffix(KEY_IS_MISSING).rstrip() or None
 
 
 def _numbers(claims: Iterable[Claim]) -> list[dict[str, int]]:

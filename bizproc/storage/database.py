@@ -78,6 +78,17 @@ class Database:
             yield session
 
     @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """As ``writing``, for the statements that every callback needs: objects that know their rows take as long as
+        all else that is done with one."""
+        with (
+            self._writer,
+            self.engine.connect().execution_options(begins="IMMEDIATE") as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction that is committed when the block ends and rolled back when it raises."""
         with (
