@@ -125,37 +125,37 @@ class Runs:
         What was encrypted with a key that is not here stays open and is tried again after a growing pause: the operator
         can add that key again, or another worker may have it.
         """
+        return self._database.together(lambda connection: self._claim(connection, run_id))
+
+    def _claim(self, connection: Connection, run_id: int) -> Claim | None:
         moment = now()
-        with self._database.transaction() as connection:
-            found = connection.execute(CLAIM, {"run_id": run_id, "moment": moment, "until": moment + LEASE}).first()
-            if found is None:
+        found = connection.execute(CLAIM, {"run_id": run_id, "moment": moment, "until": moment + LEASE}).first()
+        if found is None:
+            return None
+        row = found._mapping
+        try:
+            claim = self._claimed(run_id, row, read(connection, row["installation_id"]))
+        except CannotDecrypt as error:
+            pause = growing(row["claim"])
+            unread = (
+                update(RunRow)
+                .where(RunRow.id == run_id)
+                .values(error=f"{_error(row) or ''} {error}".strip(), due_at=moment + pause, sending=False)
+            )
+            if row["state"] == "running":
+                unread = unread.values(state="received", started_at=None)
+            connection.execute(unread)
+            logger.warning("run %s stays open, to be tried again in %.0f s: %s", run_id, pause.total_seconds(), error)
+            return None
+        if _error(row) != row["error"]:
+            connection.execute(update(RunRow).where(RunRow.id == run_id).values(error=_error(row)))
+        if row["state"] == "answering":
+            own = {"run_id": run_id, "number": claim.number}
+            if self._process_is_being_answered(connection, claim.installation_id, row["workflow_hash"], {run_id}):
+                connection.execute(PUT_OFF, own | {"until": moment + SOON})
                 return None
-            row = found._mapping
-            try:
-                claim = self._claimed(run_id, row, read(connection, row["installation_id"]))
-            except CannotDecrypt as error:
-                pause = growing(row["claim"])
-                unread = (
-                    update(RunRow)
-                    .where(RunRow.id == run_id)
-                    .values(error=f"{_error(row) or ''} {error}".strip(), due_at=moment + pause, sending=False)
-                )
-                if row["state"] == "running":
-                    unread = unread.values(state="received", started_at=None)
-                connection.execute(unread)
-                logger.warning(
-                    "run %s stays open, to be tried again in %.0f s: %s", run_id, pause.total_seconds(), error
-                )
-                return None
-            if _error(row) != row["error"]:
-                connection.execute(update(RunRow).where(RunRow.id == run_id).values(error=_error(row)))
-            if row["state"] == "answering":
-                own = {"run_id": run_id, "number": claim.number}
-                if self._process_is_being_answered(connection, claim.installation_id, row["workflow_hash"], {run_id}):
-                    connection.execute(PUT_OFF, own | {"until": moment + SOON})
-                    return None
-                connection.execute(SENDING, own)
-            return claim
+            connection.execute(SENDING, own)
+        return claim
 
     def _claimed(self, run_id: int, row: Mapping[Any, Any], installation: Installation | None) -> Claim:
         return Claim(
@@ -225,7 +225,8 @@ class Runs:
             "new_sending": told,
             "new_answered_at": None if told else moment,
         }
-        with self._database.transaction() as connection:
+
+        def finish(connection: Connection) -> Literal["answer", "later", "closed", "lost"]:
             if not connection.execute(FINISH, own | stored).rowcount:
                 return "lost"
             if not told:
@@ -235,6 +236,8 @@ class Runs:
                 connection.execute(PUT_OFF, own | {"until": moment + SOON})
                 return "later"
             return "answer"
+
+        return self._database.together(finish)
 
     def _workflow_hash(self, claim: Claim, workflow_id: str) -> bytes | None:
         """Of a process, which is one portal's."""
@@ -266,9 +269,8 @@ class Runs:
     def close_all(self, claims: Sequence[Claim]) -> None:
         """The processes have been told, and nothing more is to be done."""
         if claims:
-            moment = now()
-            with self._database.transaction() as connection:
-                connection.execute(CLOSE, [own | {"moment": moment} for own in _numbers(claims)])
+            closed = [own | {"moment": now()} for own in _numbers(claims)]
+            self._database.together(lambda connection: connection.execute(CLOSE, closed))
 
     def answer_later(self, claim: Claim, pause: dt.timedelta) -> None:
         self._change(claim, due_at=now() + pause, answer_attempts=claim.answer_attempts + 1, sending=False)

@@ -3,10 +3,10 @@
 import fcntl
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -15,7 +15,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bizproc.errors import BizprocError
+from bizproc.storage.group_commit import GroupCommit
+from bizproc.storage.patience import AWAY
 from bizproc.storage.tables import Table
+
+Result = TypeVar("Result")
 
 BUSY_SECONDS = 30
 NEWEST = max(file.name for file in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py")).split("_")[0]
@@ -68,6 +72,7 @@ class Database:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         # SQLite has one writer at a time, and who finds it busy looks again only after a pause.
         self._writer: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
+        self._together: GroupCommit[Callable[[Connection], Any], Any] = GroupCommit(self._do_all, None)
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
 
@@ -98,6 +103,27 @@ class Database:
             session.begin(),
         ):
             yield session
+
+    def together(self, work: Callable[[Connection], Result]) -> Result:
+        """What ``work`` gives, in a transaction. Durable when this returns. Raises what ``work`` raises.
+
+        SQLite has one writer at a time, so there the work of all threads that wait for one commit is in the next.
+        Where one's work spoils that for the others, each is done again in a transaction of its own.
+        """
+        if not self.is_sqlite:
+            with self.transaction() as connection:
+                return work(connection)
+        result: Result = self._together(work)
+        return result
+
+    def _do_all(self, works: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+        try:
+            with self.transaction() as connection:
+                return [work(connection) for work in works]
+        except AWAY:
+            raise
+        except Exception as error:
+            return [error] if len(works) == 1 else [self._do_all([work])[0] for work in works]
 
     def insert(self, table: type[Table]) -> Any:
         """An INSERT with ``on_conflict_do_update``, which both databases have, each in its own dialect."""

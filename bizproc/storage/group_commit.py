@@ -22,11 +22,11 @@ class GroupCommit(Generic[Item, Result]):
     It has no thread of its own, so a server may fork: one of the threads that wait writes for all.
 
     write: gives a result or an error for each item, in order; one at a time. What it raises, all of them get
-    patience_seconds: how long an item waits for the commits before it, and for its own
+    patience_seconds: how long an item waits for the commits before it, and for its own; None for as long as it takes
     """
 
     def __init__(
-        self, write: Callable[[Sequence[Item]], Sequence[Result | Exception]], patience_seconds: float
+        self, write: Callable[[Sequence[Item]], Sequence[Result | Exception]], patience_seconds: float | None
     ) -> None:
         self._write = write
         self._patience = patience_seconds
