@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy import text as sql
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from bizproc.metrics import CALLBACKS
@@ -55,6 +54,11 @@ class Inbox:
         self._installations = installations
         self._spool = spool
         self._send = send
+        self._new = (
+            database.insert(RunRow)
+            .on_conflict_do_nothing(index_elements=["installation_id", "event_hash"])
+            .returning(RunRow.id, RunRow.installation_id, RunRow.event_hash)
+        )
         self._insert = GroupCommit(self._stored, patience_seconds=PATIENCE_SECONDS)
         self._away = threading.Event()
         """Known to be away: so nobody waits for the database only to hear it once more."""
@@ -155,13 +159,10 @@ class Inbox:
     def _together(self, rows: Sequence[Row]) -> list[int | None]:
         # Two processes that insert the same event tokens wait for each other, so both do it in the same order.
         ordered = sorted(rows, key=_identity)
-        new = self._database.insert(RunRow).on_conflict_do_nothing(index_elements=["installation_id", "event_hash"])
-        with self._database.writing() as session:
+        with self._database.transaction() as connection:
             if not self._database.is_sqlite:
-                session.execute(sql(f"SET LOCAL statement_timeout = {INSERT_SECONDS * 1000}"))
-            inserted = session.connection().execute(
-                new.returning(RunRow.id, RunRow.installation_id, RunRow.event_hash), ordered
-            )
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {INSERT_SECONDS * 1000}")
+            inserted = connection.execute(self._new, ordered)
             ids = {(installation_id, event_hash): run_id for run_id, installation_id, event_hash in inserted}
         return [ids.pop(_identity(row), None) for row in rows]
 
