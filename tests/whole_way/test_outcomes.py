@@ -83,6 +83,7 @@ def test_a_step_that_has_closed_before_its_turn_is_not_run(deployed: RunningApp,
             session.execute(text("LOCK TABLE runs"))
         process = portal.run("tell", {"words": "x"}, timeout=1)
         portal.finished(process)
+        time.sleep(0.3)  # the app counts from when it got the callback
         time.sleep(0.5)  # the callback came a little later than its step began
     (run,) = eventually(lambda: deployed.backend.runs.list(state="failed"))
     assert run.error == "The step's time ran out."
