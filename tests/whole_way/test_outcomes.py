@@ -167,7 +167,7 @@ def test_answers_that_queue_up_go_in_one_batch_each_judged_alone(deployed: Runni
 
 @pytest.mark.parametrize("deployed", ["embedded"], indirect=True)  # another worker would not wait for the first answer
 def test_one_refused_answer_of_a_batch_spoils_no_other(deployed: RunningApp, portal: Portal) -> None:
-    slow = {"delay_ms": 1500, "times": 1}
+    slow = {"delay_ms": 3000, "times": 1}
     portal.ask("faults", rest={"bizproc.event.send": slow})
     first = portal.run("tell", {"words": "first"})
     eventually(lambda: deployed.backend.runs.list(state="answering"))
