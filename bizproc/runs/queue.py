@@ -7,7 +7,7 @@ flight when it is killed). So Huey's own retries, schedule and results are never
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from typing import Any, Protocol, TypeVar
 
@@ -29,7 +29,9 @@ ANSWER_SECONDS = 2
 AGAIN_SECONDS = 1
 MOST_WAITING = 10_000
 
-Task = Callable[..., object]
+Task = Any
+"""Huey's, which has no types."""
+Message = tuple[Task, tuple[Any, ...]]
 
 
 class Worker(Protocol):
@@ -86,10 +88,13 @@ class _Sending:
 
     A message that waits already is not added again. If too many wait, or the process ends, the rest is the sweep's to
     hand over.
+
+    send: sends messages
     """
 
-    def __init__(self) -> None:
-        self._waiting: dict[tuple[Task, tuple[Any, ...]], None] = {}
+    def __init__(self, send: Callable[[Sequence[Message]], object]) -> None:
+        self._send = send
+        self._waiting: dict[Message, None] = {}
         self._changed = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -120,17 +125,16 @@ class _Sending:
                 self._changed.wait_for(lambda: self._waiting or self._stopping)
                 if not self._waiting:
                     return
-                task, said = next(iter(self._waiting))
-                # Before it is sent: who puts it again meanwhile may have more to be done.
-                del self._waiting[task, said]
+                # Before they are sent: who puts one again meanwhile may have more to be done.
+                sending, self._waiting = self._waiting, {}
             try:
-                task(*said)
+                self._send(list(sending))
             except RedisError as error:
                 if not away:
                     logger.warning("the queue cannot be reached: %s", type(error).__name__)
                 away = True
                 with self._changed:
-                    self._waiting[task, said] = None
+                    self._waiting = sending | self._waiting
                     if self._changed.wait_for(lambda: self._stopping, AGAIN_SECONDS):
                         return
             else:
@@ -153,7 +157,7 @@ class Queue:
         else:
             pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_SECONDS, socket_timeout=ANSWER_SECONDS)
             self._huey = RedisHuey(name, connection_pool=pool, results=False)
-        self._sending = _Sending()
+        self._sending = _Sending(self._send_all)
         self._worker: Worker | None = None
         self._consumer: Any = None
         self._stopped = False
@@ -178,6 +182,11 @@ class Queue:
             task(*said)
         else:
             self._sending.put(task, *said)
+
+    def _send_all(self, messages: Sequence[Message]) -> None:
+        """In one command. Huey would send each in one of its own, and that takes five times as long."""
+        storage = self._huey.storage
+        storage.conn.lpush(storage.queue_key, *(self._huey.serialize_task(task.s(*said)) for task, said in messages))
 
     def start(self) -> None:
         """Embedded: work in threads of this process from now on, if that has not begun. Called after a server's fork,
