@@ -37,7 +37,7 @@ def measure(deployment: Deployment, sizes: Sizes) -> dict[str, Any]:
         for done in range(sizes.part, sizes.many + 1, sizes.part):
             work.app_seconds(work.new(sizes.part)[0])
             if done in (sizes.few, sizes.many):
-                taken[done] = [own_mib(process) for process in app.processes()]
+                taken[done] = [mib(process) for process in app.processes()]
         work.all_told()
     few, many = taken[sizes.few], taken[sizes.many]
     times = max(after / before for after, before in zip(many, few, strict=True))
@@ -49,10 +49,11 @@ def measure(deployment: Deployment, sizes: Sizes) -> dict[str, Any]:
     return {"times": round(times, 3), "goal": GOAL, "runs": [sizes.few, sizes.many], "mib": [few, many]}
 
 
-def own_mib(process: psutil.Process) -> float:
-    """What would be free if the process ended."""
-    own: int = process.memory_full_info().uss
-    return round(own / 2**20, 1)
+def mib(process: psutil.Process) -> float:
+    """What it holds, also of what it still shares with gunicorn's first process: that becomes a fork's own when it is
+    only looked at, and is no more by that."""
+    held: int = process.memory_info().rss
+    return round(held / 2**20, 1)
 
 
 @click.command()
