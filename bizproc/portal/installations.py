@@ -377,7 +377,7 @@ class Installations:
             raise PortalUnavailable(
                 "another apply is at work in this portal. Try again when it has ended; one that was killed gives way"
                 f" after {APPLY_LEASE.total_seconds():.0f} seconds.",
-                retry_in=5,
+                retry_in=1,
             )
         lease = Lease(self._database, installation.id, claimed)
         try:
