@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -185,13 +185,13 @@ def settings(portal: Portal, tmp_path: Path, migrated: Path, monkeypatch: pytest
 
 
 @contextmanager
-def serving(settings: Settings, make: Callable[[Settings], Flask]) -> Iterator[RunningApp]:
-    """The app under its own address, until the block ends. Fails when a secret has come to light then."""
+def serving(settings: Settings, make: Callable[[Settings], Flask], *, watched: bool = True) -> Iterator[RunningApp]:
+    """The app under its own address, until the block ends. Fails when a secret has come to light then, if watched."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings = replace(settings, app_url=f"http://127.0.0.1:{listener.getsockname()[1]}")
         app = make(settings)
         backend: Backend = app.extensions["b24"]
-        with canaries.watched(app, settings):
+        with canaries.watched(app, settings) if watched else nullcontext():
             server = make_server("127.0.0.1", 0, app, threaded=True, fd=listener.fileno())
             thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
             thread.start()

@@ -47,7 +47,8 @@ def scaled_out(
             spool_folder=folder / "spool",
             oauth_url=running_portal.ready["oauth_url"],
         )
-        app = running.enter_context(serving(settings, make))
+        # Each test watches for itself: this lives while other tests let secrets out, to see that they are found.
+        app = running.enter_context(serving(settings, make, watched=False))
         environment = {
             "B24_CLIENT_ID": settings.client_id,
             "B24_CLIENT_SECRET": settings.client_secret,
