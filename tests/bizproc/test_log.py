@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import requests
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bound_contextvars, clear_contextvars
 
 from bizproc.log import FORMATS, Json, Redacting
 from bizproc.redaction import HIDDEN
@@ -62,6 +62,7 @@ def told(message: str, *arguments: object, error: BaseException | None = None) -
 
 
 def test_a_line_in_json_tells_what_is_bound_and_no_secret() -> None:
+    clear_contextvars()  # of a request that an earlier test has made in this thread
     with bound_contextvars(run=5, activity=f"\u2028?auth={SECRET}"):
         try:
             raise RuntimeError(f"https://x/?client_secret={SECRET}")
