@@ -16,7 +16,7 @@ from bizproc.redaction import HIDDEN
 from bizproc.runs import callback
 from bizproc.runs.answering import call_of, must_be_told
 from bizproc.runs.callback import Callback, MalformedCallback, Sender, essentials, sender
-from bizproc.runs.decoding import UnusableValues, decode, slashes_of, slashes_seen
+from bizproc.runs.decoding import UnusableValues, decode, slashes_meant, slashes_seen
 from bizproc.runs.outcomes import failed
 from bizproc.runs.rehearsal import PortalAsked, Rehearsal, rehearse
 from bizproc.runs.runs import Outcome, Run
@@ -147,7 +147,7 @@ def _rehearse(app: Backend, installation: Installation, code: str, called: Callb
         )
     try:
         seen = slashes_seen(activity.properties, called.properties)
-        slashes = seen or installation.slashed_dates or slashes_of(installation.language)
+        slashes = slashes_meant(seen, installation.slashed_dates, installation.language)
         given = decode(activity.properties, called.properties, slashes)
     except UnusableValues as error:
         faults = "\n".join(f"  {key}: {fault}" for key, fault in error.faults.items())

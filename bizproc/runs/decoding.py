@@ -39,6 +39,12 @@ def slashes_of(language: str) -> Slashes:
     return "m/d/Y" if language in MONTH_FIRST_LANGUAGES else "d/m/Y"
 
 
+def slashes_meant(seen: Slashes | None, known: Slashes | None, language: str) -> Slashes:
+    """What slashes mean in a callback: by its own dates, else by those that the portal has sent before, else by its
+    language."""
+    return seen or known or slashes_of(language)
+
+
 def slashes_seen(properties: type[Properties], given: PhpArray) -> Slashes | None:
     """What slashes mean in the portal that wrote these values: a day after the 12th tells. None where no date tells,
     or two contradict each other."""

@@ -25,7 +25,7 @@ from bizproc.runs import callback
 from bizproc.runs.answering import PUT_OFF, Answer, Answering, must_be_told, place
 from bizproc.runs.callback import Callback, MalformedCallback
 from bizproc.runs.completion import Completion
-from bizproc.runs.decoding import UnusableValues, decode, slashes_of, slashes_seen
+from bizproc.runs.decoding import UnusableValues, decode, slashes_meant, slashes_seen
 from bizproc.runs.outcomes import failed, succeeded
 from bizproc.runs.pauses import growing
 from bizproc.runs.run_context import RunContext
@@ -300,7 +300,7 @@ class Execution:
         seen = slashes_seen(activity.properties, called.properties)
         if seen and seen != installation.slashed_dates:
             self._patience(lambda: self._installations.dates_seen(installation, seen))
-        return seen or installation.slashed_dates or slashes_of(installation.language)
+        return slashes_meant(seen, installation.slashed_dates, installation.language)
 
     def _called(self, activity: AnyActivity, given: Any, context: RunContext, seconds: float) -> Any:
         """What the function returns, called in a thread of its own: nobody can end one that hangs.
