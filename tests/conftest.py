@@ -184,6 +184,21 @@ def settings(portal: Portal, tmp_path: Path, migrated: Path, monkeypatch: pytest
     )
 
 
+def environment_of(settings: Settings, url: str) -> dict[str, str]:
+    """The same settings for a process: of the app at this address, or beside it."""
+    return {
+        "B24_CLIENT_ID": settings.client_id,
+        "B24_CLIENT_SECRET": settings.client_secret,
+        "B24_APP_URL": url,
+        "B24_SECRET_KEY": ",".join(settings.secret_keys),
+        "B24_OAUTH_URL": settings.oauth_url,
+        "DATABASE_URL": settings.database_url,
+        "FILES_URL": settings.files_url,
+        "REST_LOG_FOLDER": settings.rest_log_folder,
+        "SPOOL_FOLDER": str(settings.spool_folder),
+    }
+
+
 @contextmanager
 def serving(settings: Settings, make: Callable[[Settings], Flask], *, watched: bool = True) -> Iterator[RunningApp]:
     """The app under its own address, until the block ends. Fails when a secret has come to light then, if watched."""

@@ -25,7 +25,7 @@ import activities
 from bizproc.definition.registry import discover
 from bizproc.settings import Settings
 from bizproc.storage.tables import InstallationRow, PayloadRow, RegistrationRow, now
-from tests.conftest import Portal, RunningApp, eventually
+from tests.conftest import Portal, RunningApp, environment_of, eventually
 
 FLASK = Path(sys.executable).parent / "flask"
 ROOT = Path(__file__).parents[2]
@@ -54,17 +54,7 @@ def flask_process(
 @pytest.fixture
 def environment(installed: RunningApp, settings: Settings) -> dict[str, str]:
     """The settings of the installed app, as its operator has them."""
-    return {
-        "B24_CLIENT_ID": settings.client_id,
-        "B24_CLIENT_SECRET": settings.client_secret,
-        "B24_APP_URL": installed.url,
-        "B24_SECRET_KEY": ",".join(settings.secret_keys),
-        "B24_OAUTH_URL": settings.oauth_url,
-        "DATABASE_URL": settings.database_url,
-        "FILES_URL": settings.files_url,
-        "REST_LOG_FOLDER": settings.rest_log_folder,
-        "SPOOL_FOLDER": str(settings.spool_folder),
-    }
+    return environment_of(settings, installed.url)
 
 
 def test_what_needs_no_portal_needs_no_setting() -> None:

@@ -15,7 +15,7 @@ from bizproc.storage.tables import DataKeyRow, Table
 from devportal.server import RunningPortal
 from tests import canaries
 from tests.across_processes import FOLDER
-from tests.conftest import Portal, RunningApp, app_of_shelf, forget_calls, install, postgresql, serving
+from tests.conftest import Portal, RunningApp, app_of_shelf, environment_of, forget_calls, install, postgresql, serving
 from tests.whole_way.test_processes import process
 
 WORKERS = 2
@@ -49,17 +49,8 @@ def scaled_out(
         )
         # Each test watches for itself: this lives while other tests let secrets out, to see that they are found.
         app = running.enter_context(serving(settings, make, watched=False))
-        environment = {
-            "B24_CLIENT_ID": settings.client_id,
-            "B24_CLIENT_SECRET": settings.client_secret,
-            "B24_APP_URL": app.url,
-            "B24_SECRET_KEY": settings.secret_keys[0],
-            "B24_OAUTH_URL": settings.oauth_url,
-            "DATABASE_URL": settings.database_url,
+        environment = environment_of(settings, app.url) | {
             "QUEUE_URL": settings.queue_url,
-            "FILES_URL": settings.files_url,
-            "REST_LOG_FOLDER": settings.rest_log_folder,
-            "SPOOL_FOLDER": str(settings.spool_folder),
             "SHELF_FOLDER": str(FOLDER),
         }
         logs = [folder / f"worker-{number}.log" for number in range(WORKERS)]

@@ -15,7 +15,7 @@ import requests
 
 from bizproc.settings import Settings
 from tests.commands.test_commands import FLASK, ROOT
-from tests.conftest import Portal, eventually, values
+from tests.conftest import Portal, environment_of, eventually, values
 from tests.handlers.test_metrics import TOKEN, value
 
 pytestmark = pytest.mark.long
@@ -58,17 +58,7 @@ def _ready(url: str) -> bool:
 
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
-    return {
-        "B24_CLIENT_ID": settings.client_id,
-        "B24_CLIENT_SECRET": settings.client_secret,
-        "B24_APP_URL": f"http://127.0.0.1:{_free_port()}",
-        "B24_SECRET_KEY": settings.secret_keys[0],
-        "B24_OAUTH_URL": settings.oauth_url,
-        "DATABASE_URL": settings.database_url,
-        "FILES_URL": settings.files_url,
-        "REST_LOG_FOLDER": settings.rest_log_folder,
-        "SPOOL_FOLDER": str(settings.spool_folder),
-    }
+    return environment_of(settings, f"http://127.0.0.1:{_free_port()}")
 
 
 def install(portal: Portal, environment: dict[str, str]) -> None:
