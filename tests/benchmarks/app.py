@@ -164,8 +164,7 @@ def running(deployment: Deployment, portals: Portals) -> Iterator[App]:
 
 def _forget_messages(portals: Portals) -> None:
     with redis.Redis.from_url(REDIS_URL) as server:
-        for key in server.scan_iter(f"huey.*b24-{portals.ready['client_id']}*"):
-            server.delete(key)
+        server.delete(f"b24-{portals.ready['client_id']}.messages")
 
 
 @contextmanager

@@ -297,9 +297,9 @@ def test_nobody_waits_for_a_queue_that_is_away(
         assert sorted(took)[4] < ANSWER_SECONDS / 4
         app.backend.register(found)
         proxy.passes.set()
-        sent = app.backend.queue._huey.storage
-        eventually(lambda: sent.queue_size() >= 11)
-        sent.flush_queue()
+        sent = app.backend.queue.messages
+        eventually(lambda: len(sent) >= 11)
+        sent.clear()
     assert caplog.text.count("the queue cannot be reached") <= 1
     proxy.close()
 

@@ -236,7 +236,7 @@ def test_runs_are_found_again_after_a_restart(settings: Settings, portal: Portal
         eventually(lambda: len(behaviours.CALLS) == running)
         eventually(lambda: len(first.backend.runs.list()) == running + 3)
         # As if the process had been killed: its threads never come to an end for the database, and its lock is free.
-        first.backend.queue._huey.storage.flush_queue()
+        first.backend.queue.messages.clear()
         first.backend.database.close()
         dead = threading.Thread(target=first.backend.queue.stop)
         with serving(replace(settings, app_url=first.url), app_of_shelf):

@@ -28,13 +28,13 @@ def backend(settings: Settings, database: object, database_url: str, redis_url: 
     )
     yield backend
     backend.worker.stop()
-    backend.queue._huey.flush()
+    backend.queue.messages.clear()
     backend.close()
 
 
 @pytest.fixture
 def handed(backend: Backend) -> Callable[[], int]:
-    return lambda: int(backend.queue._huey.pending_count())
+    return lambda: len(backend.queue.messages)
 
 
 def test_what_was_in_a_dead_workers_hands_is_handed_over_by_the_next(
