@@ -138,6 +138,11 @@ class Execution:
             self._stuck = {each for each in self._stuck if each.is_alive()}
             return sorted(each.name for each in self._stuck)
 
+    @property
+    def crowded(self) -> list[tuple[int, str]]:
+        """The portals, each with an activity, of which runs wait here for their turn."""
+        return self._turns.crowded()
+
     def begin_no_more(self) -> list[int]:
         """Let what waits for its place be, so that it can be handed to another process; its runs' ids."""
         self._stopping = True

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, tuple_, update
 from sqlalchemy.orm import defer
 
 from bizproc.portal.installations import Installation, read
@@ -371,16 +371,32 @@ class Runs:
                 .values({"state": "waiting"} if installation.person_needed_since else {"due_at": now()})
             )
 
-    def due(self, *, lost_before: dt.datetime | None = None, limit: int = 1000) -> list[Turn]:
+    def due(
+        self,
+        *,
+        lost_before: dt.datetime | None = None,
+        crowded: Collection[tuple[int, str]] = (),
+        limit: int = 1000,
+    ) -> list[Turn]:
         """The runs that nobody works on though they are due, now marked as handed to the queue. Those that were handed
-        since they became due are left out for a while, unless that was before ``lost_before``."""
+        since they became due are left out for a while, unless that was before ``lost_before``.
+
+        crowded: portals, each with an activity, of which runs wait here already: what was handed of these is not handed
+            again, since it could only wait here too
+        """
         moment = now()
         lost_before = max(moment - HAND_AGAIN, lost_before or moment - HAND_AGAIN)
         with self._database.writing() as session:
             waiting = select(RunRow.id, RunRow.installation_id, RunRow.code).where(
                 RunRow.state.in_(OPEN),
                 RunRow.due_at <= moment,
-                or_(RunRow.handed_at < RunRow.due_at, RunRow.handed_at <= lost_before),
+                or_(
+                    RunRow.handed_at < RunRow.due_at,
+                    and_(
+                        RunRow.handed_at <= lost_before,
+                        tuple_(RunRow.installation_id, RunRow.code).not_in(crowded),
+                    ),
+                ),
             )
             # What another sweep is at is its to hand over; and no two sweeps wait for each other.
             waiting = waiting.order_by(RunRow.due_at).limit(limit).with_for_update(skip_locked=True)

@@ -63,6 +63,11 @@ class Turns:
         with self._lock:
             return [turn.run_id for turns in self._waiting.values() for turn in turns.values()]
 
+    def crowded(self) -> list[tuple[int, str]]:
+        """The portals, each with an activity, of which runs wait."""
+        with self._lock:
+            return list(self._waiting)
+
     def _has_room(self, installation_id: int, code: str) -> bool:
         of_activity = self._per_activity.get(code)
         return self._portals[installation_id] < self._per_portal and (

@@ -163,6 +163,15 @@ def test_what_the_queue_has_lost_is_handed_once(runs: Runs) -> None:
     assert handed(runs, lost_before=lost_before) == []
 
 
+def test_what_could_only_wait_here_is_not_handed_again(runs: Runs, database: Database) -> None:
+    run_id, paused = accepted(runs), accepted(runs, "paused")
+    with database.writing() as session:
+        session.execute(update(RunRow).values(handed_at=now() - HAND_AGAIN, due_at=now() - 2 * HAND_AGAIN))
+        session.execute(update(RunRow).where(RunRow.id == paused).values(due_at=now()))
+    assert handed(runs, crowded=[(1, "code")]) == [paused]
+    assert handed(runs, crowded=[(1, "other"), (2, "code")]) == [run_id]
+
+
 def test_a_pause_or_a_lease_that_ended_is_handed_at_once(runs: Runs, database: Database) -> None:
     run_id = accepted(runs)
     claim = runs.claim(run_id)

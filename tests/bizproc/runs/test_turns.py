@@ -31,11 +31,13 @@ def test_portals_that_wait_take_turns() -> None:
     assert turns.begin(first)
     waiting = [Turn(10 * portal + number, portal, "a") for portal in (1, 2) for number in (1, 2)]
     assert not any(turns.begin(each) for each in waiting)
+    assert turns.crowded() == [(1, "a"), (2, "a")]
     order, at_work = [], first
     while (following := turns.end(at_work)) is not None:
         order.append(following.installation_id)
         at_work = following
     assert order == [1, 2, 1, 2]
+    assert turns.crowded() == []
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from("ab"), st.booleans()), max_size=60))
