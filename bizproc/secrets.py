@@ -2,6 +2,7 @@
 
 import base64
 import os
+import threading
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
@@ -44,11 +45,12 @@ class Secrets:
         self._former = MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key, b"storage"))) for key in keys])
         self.link_keys = [_derived(key, b"links") for key in reversed(keys)]
         """For signed links, the newest last, as itsdangerous takes them."""
+        self._nonces = _Nonces()
         self.former_hash_key = _derived(keys[-1], b"hashes")
         """What keyed hashes were made with before the database had a key of its own for them."""
 
     def encrypt(self, content: bytes) -> bytes:
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = self._nonces.next()
         return self._newest + nonce + self._ciphers[self._newest].encrypt(nonce, content, None)
 
     def decrypt(self, content: bytes) -> bytes:
@@ -69,6 +71,22 @@ class Secrets:
     def reencrypt(self, content: bytes) -> bytes:
         """The same, encrypted with the newest key. Raises CannotDecrypt."""
         return self.encrypt(self.decrypt(content))
+
+
+class _Nonces:
+    """Random bytes, fetched for many at once: each time that the system is asked, a thread loses its turn to others."""
+
+    def __init__(self) -> None:
+        self._left = b""
+        self._of = 0
+        self._lock = threading.Lock()
+
+    def next(self) -> bytes:
+        with self._lock:
+            if not self._left or self._of != os.getpid():  # two processes of a fork must not use the same
+                self._left, self._of = os.urandom(NONCE_BYTES * 256), os.getpid()
+            nonce, self._left = self._left[:NONCE_BYTES], self._left[NONCE_BYTES:]
+            return nonce
 
 
 def _derived(key: str, purpose: bytes) -> bytes:

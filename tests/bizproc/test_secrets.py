@@ -1,13 +1,15 @@
 """What is encrypted survives a change of keys."""
 
 import base64
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from bizproc.secrets import CannotDecrypt, Secrets
+from bizproc.secrets import ID_BYTES, NONCE_BYTES, CannotDecrypt, Secrets
 
 OLD, NEW = "o" * 32, "n" * 32
 
@@ -69,3 +71,23 @@ def test_what_was_cut_off_or_changed_is_refused() -> None:
 def test_the_same_text_is_never_encrypted_alike() -> None:
     secrets = Secrets([NEW])
     assert len({secrets.encrypt(b"text") for _ in range(100)}) == 100
+
+
+def nonces(secrets: Secrets) -> list[bytes]:
+    with ThreadPoolExecutor(8) as pool:
+        encrypted = list(pool.map(lambda _: secrets.encrypt(b""), range(1000)))
+    return [each[1 + ID_BYTES :][:NONCE_BYTES] for each in encrypted]
+
+
+def test_no_nonce_comes_twice_also_after_a_fork() -> None:
+    secrets = Secrets([NEW])
+    seen = nonces(secrets)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    for _ in range(2):
+        forked = multiprocessing.get_context("fork").Process(target=lambda: sender.send(nonces(secrets)))
+        forked.start()
+        seen += receiver.recv()
+        forked.join()
+    seen += nonces(secrets)
+    assert {len(each) for each in seen} == {NONCE_BYTES}
+    assert len(set(seen)) == len(seen) == 4000
