@@ -93,7 +93,7 @@ class Backend:
             self.hashes,
             self.installations,
             Spool(settings.spool_folder, secrets),
-            self.queue.send_run,
+            self.queue.send_runs,
         )
         self.worker = AppWorker(
             self.database,

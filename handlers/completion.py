@@ -34,5 +34,5 @@ def complete(signed: str) -> tuple[str, int]:
         return f"{error}\n", 409 if error.too_late else 400
     turn = backend().runs.turn(run_id)
     if turn is not None:
-        backend().queue.send_run(turn)
+        backend().queue.send_runs([turn])
     return "", 204

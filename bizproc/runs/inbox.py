@@ -36,7 +36,7 @@ Row = dict[str, Any]
 class Inbox:
     """Takes callbacks in.
 
-    send: hands a stored run to the queue
+    send: hands stored runs to the queue
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Inbox:
         hashes: KeyedHashes,
         installations: Installations,
         spool: Spool,
-        send: Callable[[Turn], object],
+        send: Callable[[Sequence[Turn]], object],
     ) -> None:
         self._database = database
         self._secrets = secrets
@@ -59,7 +59,7 @@ class Inbox:
             .on_conflict_do_nothing(index_elements=["installation_id", "event_hash"])
             .returning(RunRow.id, RunRow.installation_id, RunRow.event_hash)
         )
-        self._insert = GroupCommit(self._stored, patience_seconds=PATIENCE_SECONDS)
+        self._insert = GroupCommit(self._stored_and_sent, patience_seconds=PATIENCE_SECONDS)
         self._away = threading.Event()
         """Known to be away: so nobody waits for the database only to hear it once more."""
         self._stopping = threading.Event()
@@ -89,8 +89,6 @@ class Inbox:
                 self._lost(error)
             else:
                 CALLBACKS.labels(domain, "repeated" if run_id is None else "accepted").inc()
-                if run_id is not None:
-                    self._send(Turn(run_id, installation.id, _storable(code)))
                 return
         known = self._installations.remembered(claimed.member_id, claimed.application_token, float("inf"))
         domain = known.domain if known else ""
@@ -103,7 +101,8 @@ class Inbox:
         self.start()
 
     def store(self, installation_id: int, code: str, event_token: str, raw: bytes) -> int | None:
-        """Store a proven callback; durable when this returns. Its run's id, or None when the event token came before.
+        """Store a proven callback and hand its run over; durable when this returns. The run's id, or None when the
+        event token came before.
 
         A callback without an event token is told apart by its whole text.
 
@@ -115,7 +114,8 @@ class Inbox:
         """Store a proven callback as ``store`` does, for the app that is at work elsewhere: its sweep hands the run
         over, within seconds."""
         row = self._row(installation_id, code, event_token, raw, now())
-        return self._insert(row | {"handed_at": row["due_at"] - SWEPT})
+        (run_id,) = self._together([row | {"handed_at": row["due_at"] - SWEPT}])
+        return run_id
 
     def spooled_bytes(self) -> int:
         return self._spool.size()
@@ -148,6 +148,12 @@ class Inbox:
             "answer_attempts": 0,
             "received_at": arrived,
         }
+
+    def _stored_and_sent(self, rows: Sequence[Row]) -> list[int | Exception | None]:
+        outcomes = self._stored(rows)
+        new = [(run_id, row) for run_id, row in zip(outcomes, rows, strict=True) if isinstance(run_id, int)]
+        self._send([Turn(run_id, row["installation_id"], row["code"]) for run_id, row in new])
+        return outcomes
 
     def _stored(self, rows: Sequence[Row]) -> list[int | Exception | None]:
         """One transaction for all; where one row spoils it, one for each."""
@@ -210,10 +216,7 @@ class Inbox:
             arrived = dt.datetime.fromtimestamp(callback.received_at, dt.UTC)
             token = text(fields, "event_token")
             rows.append(self._row(installation.id, callback.code, token, callback.raw, arrived))
-        outcomes = self._stored(rows) if rows else []
-        for run_id, row in zip(outcomes, rows, strict=False):
-            if isinstance(run_id, int):
-                self._send(Turn(run_id, row["installation_id"], row["code"]))
+        outcomes = self._stored_and_sent(rows) if rows else []
         return sum(isinstance(outcome, Exception) for outcome in outcomes)
 
     def _proven(self, callback: Spooled, claimed: Sender) -> Installation | None:

@@ -144,11 +144,11 @@ class _Sending:
         self._stopping = False
         self._thread: threading.Thread | None = None
 
-    def put(self, message: Message) -> None:
+    def put(self, messages: Sequence[Message]) -> None:
         with self._changed:
             if len(self._waiting) >= MOST_WAITING:
                 return
-            self._waiting[message] = None
+            self._waiting |= dict.fromkeys(messages)
             if self._thread is None and not self._stopping:
                 # Not before, since threads do not survive a server's fork.
                 self._thread = threading.Thread(target=self._send_on, name="send", daemon=True)
@@ -199,20 +199,22 @@ class Queue:
     def serve(self, worker: Worker) -> None:
         self._worker = worker
 
-    def send_run(self, turn: Turn) -> None:
+    def send_runs(self, turns: Sequence[Turn]) -> None:
         """Returns at once, also when the queue cannot be reached."""
-        self._send(turn)
+        self._send(turns)
 
     def send_register(self, installation_id: int) -> None:
-        """As ``send_run``."""
-        self._send(Register(installation_id))
+        """As ``send_runs``."""
+        self._send([Register(installation_id)])
 
-    def _send(self, message: Message) -> None:
+    def _send(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
         if self._embedded:
             self.start()
-            self.messages.put([message])
+            self.messages.put(messages)
         else:
-            self._sending.put(message)
+            self._sending.put(messages)
 
     def start(self) -> None:
         """Embedded: work in threads of this process from now on, if that has not begun. Called after a server's fork,

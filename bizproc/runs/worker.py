@@ -178,8 +178,7 @@ class AppWorker:
             raise
 
     def _sweep(self, *, lost_before: dt.datetime) -> None:
-        for turn in self._runs.due(lost_before=lost_before, crowded=self._execution.crowded):
-            self._queue.send_run(turn)
+        self._queue.send_runs(self._runs.due(lost_before=lost_before, crowded=self._execution.crowded))
         with self._database.reading() as session:
             due = select(InstallationRow.id).where(InstallationRow.register_due_at <= now())
             installations = list(session.scalars(due))

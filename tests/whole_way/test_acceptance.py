@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +24,7 @@ from bizproc.portal.installations import Installation
 from bizproc.runs import inbox, spool
 from bizproc.runs.queue import ANSWER_SECONDS
 from bizproc.runs.runs import LEASE
+from bizproc.runs.turns import Turn
 from bizproc.settings import Settings
 from bizproc.storage.tables import InstallationRow, now
 from tests.conftest import Portal, RunningApp, app_of_shelf, eventually, serving
@@ -325,10 +326,10 @@ def _serve_until_killed(settings: Settings, port: int, killed_at: int) -> None:
     """An app in a process of its own that dies when it has stored so many callbacks, before it answers the last."""
     app = app_of_shelf(settings)
     backend = app.extensions["b24"]
-    sent: list[int] = []
+    sent: list[Turn] = []
 
-    def send(run_id: int) -> None:
-        sent.append(run_id)
+    def send(turns: Sequence[Turn]) -> None:
+        sent.extend(turns)
         if len(sent) >= killed_at:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -54,6 +54,6 @@ def test_a_message_that_was_taken_waits_for_the_database(
     run_id = installed.backend.inbox.store(found.id, "silent", "1|A1|x.y", fields.encode())
     assert run_id
     with cut_off(database_url):
-        installed.backend.queue.send_run(Turn(run_id, found.id, "silent"))
+        installed.backend.queue.send_runs([Turn(run_id, found.id, "silent")])
         time.sleep(LONGER_THAN_A_TRY)
     eventually(lambda: behaviours.CALLS == ["x"])

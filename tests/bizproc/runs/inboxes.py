@@ -3,7 +3,7 @@
 import os
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bizproc.portal.b24 import PortalApp
@@ -24,7 +24,7 @@ def inbox_of(
     database: Database,
     secrets: Secrets,
     folder: Path | None = None,
-    send: Callable[[Turn], object] = lambda turn: None,
+    send: Callable[[Sequence[Turn]], object] = lambda turns: None,
 ) -> Inbox:
     hashes = KeyedHashes(database, secrets)
     nobody = PortalApp(
@@ -45,9 +45,10 @@ def empty(url: str, key: str, folder: Path, killed_at: int | None) -> None:
     spool_module.BATCH = 10
     sent: list[Turn] = []
 
-    def send(turn: Turn) -> None:
-        sent.append(turn)
-        if len(sent) == killed_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def send(turns: Sequence[Turn]) -> None:
+        for turn in turns:
+            sent.append(turn)
+            if len(sent) == killed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     inbox_of(Database(url), Secrets([key]), folder, send)._drain()

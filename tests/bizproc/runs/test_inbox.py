@@ -147,7 +147,7 @@ def test_what_a_former_life_left_is_stored_at_start(database: Database, tmp_path
         spool.add(Spooled("a\0b", b"event_token=1", arrived, installation_id))
     spool._seal()
     sent: list[Turn] = []
-    inbox = inbox_of(database, Secrets([KEY]), tmp_path / "spool", sent.append)
+    inbox = inbox_of(database, Secrets([KEY]), tmp_path / "spool", sent.extend)
     inbox.start()
     eventually(lambda: not os.listdir(tmp_path / "spool"))
     inbox.stop()

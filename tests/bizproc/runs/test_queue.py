@@ -69,7 +69,7 @@ def over_redis(redis_server: str) -> Iterator[Callable[[], Queue]]:
 
 def test_embedded_works_from_the_first_message_on_and_ends_what_it_began(embedded: Queue, worker: Recorded) -> None:
     worker.released.clear()
-    embedded.send_run(A_TURN)
+    embedded.send_runs([A_TURN])
     embedded.send_register(3)
     eventually(lambda: len(worker.told) == 3)
     assert worker.told[0] == "start"
@@ -77,7 +77,7 @@ def test_embedded_works_from_the_first_message_on_and_ends_what_it_began(embedde
     threading.Timer(0.1, worker.released.set).start()
     embedded.stop()
     assert worker.told[3:] == ["begin no more", "stop"]
-    embedded.send_run(A_TURN)
+    embedded.send_runs([A_TURN])
     assert worker.told[3:] == ["begin no more", "stop"]
 
 
@@ -85,8 +85,8 @@ def test_a_message_that_cannot_be_dealt_with_ends_no_thread(
     embedded: Queue, worker: Recorded, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(20):
-        embedded.send_run(Turn(-number - 1, 3, "save"))
-    embedded.send_run(A_TURN)
+        embedded.send_runs([Turn(-number - 1, 3, "save")])
+    embedded.send_runs([A_TURN])
     eventually(lambda: A_TURN in worker.told)
     assert caplog.text.count("a message is left: ValueError") >= 20 - 8
     assert "good one" not in caplog.text
@@ -94,7 +94,7 @@ def test_a_message_that_cannot_be_dealt_with_ends_no_thread(
 
 def test_messages_over_redis_say_the_same_on_the_other_side(over_redis: Callable[[], Queue]) -> None:
     sender, receiver = over_redis(), over_redis()
-    sender.send_run(A_TURN)
+    sender.send_runs([A_TURN])
     sender.send_register(3)
     assert [receiver.messages.take(), receiver.messages.take()] == [A_TURN, Register(3)]
     assert receiver.messages.take() is None
@@ -105,7 +105,7 @@ def test_a_message_that_waits_for_redis_is_not_added_again(over_redis: Callable[
     with Redis.from_url(redis_server) as server:
         server.client_pause(300)
         for _ in range(100):
-            queue.send_run(A_TURN)
+            queue.send_runs([A_TURN])
     queue.stop()
     # The first may be on its way when the others come.
     assert len(queue.messages) in (1, 2)
