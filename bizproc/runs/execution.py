@@ -1,9 +1,7 @@
 """Work on one run: read its callback, run the function, store the outcome, have the process told."""
 
-import contextvars
 import datetime as dt
 import logging
-import queue
 import threading
 import time
 import traceback
@@ -24,6 +22,7 @@ from bizproc.portal.installations import REMOVED, Installation, Installations
 from bizproc.runs import callback
 from bizproc.runs.answering import PUT_OFF, Answer, Answering, must_be_told, place
 from bizproc.runs.callback import Callback, MalformedCallback
+from bizproc.runs.calling import Callers, TookTooLong
 from bizproc.runs.completion import Completion
 from bizproc.runs.decoding import UnusableValues, decode, slashes_meant, slashes_seen
 from bizproc.runs.outcomes import failed, succeeded
@@ -55,10 +54,6 @@ TOO_LONG = t(
     de="er hat länger als {seconds} Sekunden gedauert.",
     ru="выполнение заняло больше {seconds} с.",
 )
-
-
-class TookTooLong(Exception):
-    """A function is still at it when its time is over."""
 
 
 @dataclass(eq=False)
@@ -99,7 +94,7 @@ class Execution:
         self._answering = Answering(runs, installations, self._patience, self._release)
         self._held: dict[int, Claim] = {}
         self._answered_here: set[int] = set()
-        self._stuck: set[threading.Thread] = set()
+        self._callers = Callers()
         self._stopping = False
         self._lock = threading.Lock()
 
@@ -134,9 +129,7 @@ class Execution:
     @property
     def stuck(self) -> list[str]:
         """The activities whose functions go on though their runs are over. Nothing can end them but their process."""
-        with self._lock:
-            self._stuck = {each for each in self._stuck if each.is_alive()}
-            return sorted(each.name for each in self._stuck)
+        return self._callers.stuck
 
     @property
     def crowded(self) -> list[tuple[int, str]]:
@@ -308,35 +301,15 @@ class Execution:
         return slashes_meant(seen, installation.slashed_dates, installation.language)
 
     def _called(self, activity: AnyActivity, given: Any, context: RunContext, seconds: float) -> Any:
-        """What the function returns, called in a thread of its own: nobody can end one that hangs.
-
-        Raises what it raises, and TookTooLong.
-        """
-        ended: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-
-        bound = contextvars.copy_context()
-
-        def call() -> None:
-            try:
-                ended.put((bound.run(activity, given, context), None))
-            except BaseException as error:  # it is raised again where the run is worked on
-                ended.put((None, error))
-
-        thread = threading.Thread(target=call, name=activity.definition.code, daemon=True)
+        """What the function returns. Raises what it raises, and TookTooLong."""
         began = time.perf_counter()
-        thread.start()
         try:
-            returned, error = ended.get(timeout=seconds)
-        except queue.Empty:
+            return self._callers.call(activity.definition.code, lambda: activity(given, context), seconds)
+        except TookTooLong:
             context.end()
-            with self._lock:
-                self._stuck.add(thread)
-            raise TookTooLong from None
+            raise
         finally:
             FUNCTION_SECONDS.labels(activity.definition.code).observe(time.perf_counter() - began)
-        if error is not None:
-            raise error
-        return returned
 
     def _again(
         self, claim: Claim, activity: AnyActivity, pause: dt.timedelta, why: str, trace: str | None = None
