@@ -4,7 +4,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,13 +92,13 @@ _FIELDS = tuple(Installation.__dataclass_fields__)
 
 
 _table: Any = InstallationRow.__table__
-_ONE = select(*(_table.c[name] for name in _FIELDS)).where(_table.c.id == bindparam("installation_id"))
+_SOME = select(*(_table.c[name] for name in _FIELDS)).where(_table.c.id.in_(bindparam("ids", expanding=True)))
 
 
-def read(connection: Connection, installation_id: int) -> Installation | None:
-    """The installation as this transaction sees it."""
-    row = connection.execute(_ONE, {"installation_id": installation_id}).first()
-    return None if row is None else Installation(*row)
+def read(connection: Connection, ids: Collection[int]) -> dict[int, Installation]:
+    """Installations by their ids, as this transaction sees them; without those that are gone."""
+    found = (Installation(*row) for row in connection.execute(_SOME, {"ids": ids}))
+    return {installation.id: installation for installation in found}
 
 
 def _read(row: InstallationRow) -> Installation:
@@ -167,7 +167,7 @@ class Installations:
 
     def get(self, installation_id: int) -> Installation | None:
         with self._database.engine.connect() as connection:
-            return read(connection, installation_id)
+            return read(connection, [installation_id]).get(installation_id)
 
     def of_domain(self, domain: str) -> Installation | None:
         """The installation that is active in the portal of this domain."""

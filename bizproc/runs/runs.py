@@ -17,7 +17,7 @@ from sqlalchemy.orm import defer
 
 from bizproc.portal.installations import Installation, read
 from bizproc.runs.pauses import growing
-from bizproc.runs.statements import BEING_ANSWERED, CLAIM, CLOSE, FINISH, LOCK_PROCESS, PUT_OFF, SENDING
+from bizproc.runs.statements import BEING_ANSWERED, CLAIM, CLOSE, FINISH, LOCK_PROCESSES, PUT_OFF, SENDING
 from bizproc.runs.turns import Turn
 from bizproc.secrets import KEY_IS_MISSING, CannotDecrypt, Secrets
 from bizproc.storage.data_keys import KeyedHashes
@@ -39,6 +39,8 @@ RARE = (*OPEN, "waiting", "deferred", "failed", "dead")
 CANCELLED = "The operator has cancelled it."
 TIME_RAN_OUT = "The step's time ran out."
 NOTHING = object()
+
+Stored = Literal["answer", "later", "closed", "lost"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,19 @@ class Run:
     answered_at: dt.datetime | None
 
 
+@dataclass(frozen=True)
+class _Finished:
+    """What is to be stored of a run whose function is done. besides: runs whose answers this process sends itself."""
+
+    claim: Claim
+    stored: dict[str, Any]
+    besides: frozenset[int]
+
+
+class _OneIsLost(Exception):
+    """One of several claims is not this process's any more."""
+
+
 class Runs:
     def __init__(self, database: Database, secrets: Secrets, hashes: KeyedHashes) -> None:
         self._database = database
@@ -125,22 +140,29 @@ class Runs:
         What was encrypted with a key that is not here stays open and is tried again after a growing pause: the operator
         can add that key again, or another worker may have it.
         """
-        return self._database.together(lambda connection: self._claim(connection, run_id))
+        return self._database.together(self._claim_all, run_id)
 
-    def _claim(self, connection: Connection, run_id: int) -> Claim | None:
+    def _claim_all(self, connection: Connection, run_ids: Sequence[int]) -> list[Claim | None]:
         moment = now()
-        found = connection.execute(CLAIM, {"run_id": run_id, "moment": moment, "until": moment + LEASE}).first()
-        if found is None:
-            return None
-        row = found._mapping
+        own = {"run_ids": sorted(set(run_ids)), "moment": moment, "until": moment + LEASE}
+        rows = {row.id: row._mapping for row in connection.execute(CLAIM, own)}
+        of = read(connection, {row["installation_id"] for row in rows.values()}) if rows else {}
+        claims = {
+            run_id: self._claim(connection, run_id, row, of.get(row["installation_id"])) for run_id, row in rows.items()
+        }
+        return [claims.pop(run_id, None) for run_id in run_ids]
+
+    def _claim(
+        self, connection: Connection, run_id: int, row: Mapping[Any, Any], installation: Installation | None
+    ) -> Claim | None:
         try:
-            claim = self._claimed(run_id, row, read(connection, row["installation_id"]))
+            claim = self._claimed(run_id, row, installation)
         except CannotDecrypt as error:
             pause = growing(row["claim"])
             unread = (
                 update(RunRow)
                 .where(RunRow.id == run_id)
-                .values(error=f"{_error(row) or ''} {error}".strip(), due_at=moment + pause, sending=False)
+                .values(error=f"{_error(row) or ''} {error}".strip(), due_at=now() + pause, sending=False)
             )
             if row["state"] == "running":
                 unread = unread.values(state="received", started_at=None)
@@ -151,8 +173,9 @@ class Runs:
             connection.execute(update(RunRow).where(RunRow.id == run_id).values(error=_error(row)))
         if row["state"] == "answering":
             own = {"run_id": run_id, "number": claim.number}
-            if self._process_is_being_answered(connection, claim.installation_id, row["workflow_hash"], {run_id}):
-                connection.execute(PUT_OFF, own | {"until": moment + SOON})
+            processes = {row["workflow_hash"]: claim.installation_id} if row["workflow_hash"] else {}
+            if self._being_answered(connection, processes, {run_id}):
+                connection.execute(PUT_OFF, own | {"until": now() + SOON})
                 return None
             connection.execute(SENDING, own)
         return claim
@@ -172,18 +195,21 @@ class Runs:
             received_at=row["received_at"],
         )
 
-    def _process_is_being_answered(
-        self, connection: Connection, installation_id: int, workflow_hash: bytes | None, besides: Collection[int]
-    ) -> bool:
-        """Whether another answer to the same process is on its way: two at the same moment can lose one (PROTOCOL.md
-        section 8). ``besides``: runs that do not count."""
-        if not workflow_hash:
-            return False
+    def _being_answered(
+        self, connection: Connection, processes: Mapping[bytes, int], besides: Collection[int]
+    ) -> set[bytes]:
+        """Those of the processes to which an answer is on its way: two at the same moment can lose one (PROTOCOL.md
+        section 8).
+
+        processes: their portals by their workflow_hash; besides: runs that do not count
+        """
+        if not processes:
+            return set()
         if not self._database.is_sqlite:
-            # Whoever asks the same at the same moment sees this row, or is seen by it.
-            connection.execute(LOCK_PROCESS, {"key": zlib.crc32(workflow_hash) - 2**31})
-        process = {"installation_id": installation_id, "workflow_hash": workflow_hash, "moment": now()}
-        return not set(connection.scalars(BEING_ANSWERED, process)).issubset(besides)
+            # Whoever asks the same at the same moment sees these rows, or is seen by them.
+            connection.execute(LOCK_PROCESSES, {"keys": sorted(zlib.crc32(each) - 2**31 for each in processes)})
+        asked = {"installation_ids": set(processes.values()), "workflow_hashes": list(processes), "moment": now()}
+        return {row.workflow_hash for row in connection.execute(BEING_ANSWERED, asked) if row.id not in besides}
 
     def renew(self, claims: Sequence[Claim]) -> None:
         """Prolong the leases of claims that are still worked on. What has been put off meanwhile keeps its pause."""
@@ -207,7 +233,7 @@ class Runs:
         workflow_id: str,
         told: bool,
         besides: Collection[int] = (),
-    ) -> Literal["answer", "later", "closed", "lost"]:
+    ) -> Stored:
         """Store what the function came to, before anybody is told.
 
         told: whether the process is to be told; otherwise nothing more is to be done
@@ -217,7 +243,6 @@ class Runs:
         ``lost``: the claim was, and the outcome is another's to store.
         """
         moment, workflow_hash = now(), self._workflow_hash(claim, workflow_id)
-        own = {"run_id": claim.run_id, "number": claim.number}
         stored = {f"new_{name}": value for name, value in self._stored(outcome).items()} | {
             "new_finished_at": moment,
             "new_workflow_hash": workflow_hash,
@@ -225,19 +250,30 @@ class Runs:
             "new_sending": told,
             "new_answered_at": None if told else moment,
         }
+        return self._database.together(self._finish_all, _Finished(claim, stored, frozenset(besides)))
 
-        def finish(connection: Connection) -> Literal["answer", "later", "closed", "lost"]:
-            if not connection.execute(FINISH, own | stored).rowcount:
-                return "lost"
-            if not told:
-                return "closed"
-            others = {claim.run_id, *besides}
-            if self._process_is_being_answered(connection, claim.installation_id, workflow_hash, others):
-                connection.execute(PUT_OFF, own | {"until": moment + SOON})
-                return "later"
-            return "answer"
-
-        return self._database.together(finish)
+    def _finish_all(self, connection: Connection, finished: Sequence["_Finished"]) -> list[Stored]:
+        ordered = sorted(finished, key=lambda each: each.claim.run_id)
+        changed = connection.execute(FINISH, [_number(each.claim) | each.stored for each in ordered]).rowcount
+        if changed < len(finished):
+            if len(finished) == 1:
+                return ["lost"]
+            raise _OneIsLost
+        told = [each for each in finished if each.stored["new_sending"]]
+        processes = {
+            each.stored["new_workflow_hash"]: each.claim.installation_id
+            for each in told
+            if each.stored["new_workflow_hash"]
+        }
+        besides = frozenset(each.claim.run_id for each in told).union(*(each.besides for each in told))
+        busy = self._being_answered(connection, processes, besides)
+        later = {each.claim.run_id: each.claim for each in told if each.stored["new_workflow_hash"] in busy}
+        if later:
+            connection.execute(PUT_OFF, [own | {"until": now() + SOON} for own in _numbers(later.values())])
+        return [
+            "closed" if not each.stored["new_sending"] else "later" if each.claim.run_id in later else "answer"
+            for each in finished
+        ]
 
     def _workflow_hash(self, claim: Claim, workflow_id: str) -> bytes | None:
         """Of a process, which is one portal's."""
@@ -269,8 +305,13 @@ class Runs:
     def close_all(self, claims: Sequence[Claim]) -> None:
         """The processes have been told, and nothing more is to be done."""
         if claims:
-            closed = [own | {"moment": now()} for own in _numbers(claims)]
-            self._database.together(lambda connection: connection.execute(CLOSE, closed))
+            self._database.together(self._close_all, claims)
+
+    def _close_all(self, connection: Connection, several: Sequence[Sequence[Claim]]) -> Sequence[None]:
+        moment = now()
+        claims = [claim for claims in several for claim in claims]
+        connection.execute(CLOSE, [own | {"moment": moment} for own in _numbers(claims)])
+        return [None] * len(several)
 
     def answer_later(self, claim: Claim, pause: dt.timedelta) -> None:
         self._change(claim, due_at=now() + pause, answer_attempts=claim.answer_attempts + 1, sending=False)
@@ -543,6 +584,10 @@ def _error(row: Mapping[Any, Any]) -> str | None:
     return (row["error"] or "").removesuffix(KEY_IS_MISSING).rstrip() or None
 
 
-def _numbers(claims: Iterable[Claim]) -> list[dict[str, int]]:
+def _numbers(claims: Iterable[Claim]) -> list[dict[str, Any]]:
     """In one order, so that no two processes wait for each other."""
-    return [{"run_id": each.run_id, "number": each.number} for each in sorted(claims, key=lambda each: each.run_id)]
+    return [_number(each) for each in sorted(claims, key=lambda each: each.run_id)]
+
+
+def _number(claim: Claim) -> dict[str, Any]:
+    return {"run_id": claim.run_id, "number": claim.number}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Table, bindparam, case, func, or_, select, update
+from sqlalchemy import ARRAY, BigInteger, Table, bindparam, case, func, or_, select, update
 
 from bizproc.storage.tables import RunRow
 
@@ -14,7 +14,7 @@ _answering = runs.c.state == "answering"
 
 CLAIM = (
     update(runs)
-    .where(runs.c.id == bindparam("run_id"), _is_open, runs.c.due_at <= bindparam("moment"))
+    .where(runs.c.id.in_(bindparam("run_ids", expanding=True)), _is_open, runs.c.due_at <= bindparam("moment"))
     .values(
         claim=runs.c.claim + 1,
         due_at=bindparam("until"),
@@ -25,6 +25,7 @@ CLAIM = (
         *(
             runs.c[name]
             for name in (
+                "id",
                 "installation_id",
                 "event_hash",
                 "code",
@@ -71,10 +72,11 @@ CLOSE = update(runs).where(*_own).values(state="closed", answered_at=bindparam("
 PUT_OFF = update(runs).where(*_own).values(due_at=bindparam("until"), sending=False)
 SENDING = update(runs).where(*_own).values(sending=True)
 
-LOCK_PROCESS = select(func.pg_advisory_xact_lock(bindparam("key")))
-BEING_ANSWERED = select(runs.c.id).where(
-    runs.c.installation_id == bindparam("installation_id"),
-    runs.c.workflow_hash == bindparam("workflow_hash"),
+LOCK_PROCESSES = select(func.pg_advisory_xact_lock(func.unnest(bindparam("keys", type_=ARRAY(BigInteger)))))
+"""In the order of the keys."""
+BEING_ANSWERED = select(runs.c.id, runs.c.workflow_hash).where(
+    runs.c.installation_id.in_(bindparam("installation_ids", expanding=True)),
+    runs.c.workflow_hash.in_(bindparam("workflow_hashes", expanding=True)),
     _answering,
     runs.c.sending,
     runs.c.due_at > bindparam("moment"),

@@ -3,6 +3,7 @@
 import fcntl
 import sqlite3
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -19,7 +20,10 @@ from bizproc.storage.group_commit import GroupCommit
 from bizproc.storage.patience import AWAY
 from bizproc.storage.tables import Table
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
+Work = Callable[[Connection, Sequence[Item]], Sequence[Result]]
+"""Gives a result for each item, in order, in one transaction."""
 
 BUSY_SECONDS = 30
 NEWEST = max(file.name for file in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py")).split("_")[0]
@@ -72,7 +76,7 @@ class Database:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         # SQLite has one writer at a time, and who finds it busy looks again only after a pause.
         self._writer: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
-        self._together: GroupCommit[Callable[[Connection], Any], Any] = GroupCommit(self._do_all, None)
+        self._together: GroupCommit[tuple[Work[Any, Any], Any], Any] = GroupCommit(self._do_all, None)
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
 
@@ -104,26 +108,30 @@ class Database:
         ):
             yield session
 
-    def together(self, work: Callable[[Connection], Result]) -> Result:
-        """What ``work`` gives, in a transaction. Durable when this returns. Raises what ``work`` raises.
+    def together(self, work: "Work[Item, Result]", item: Item) -> Result:
+        """What ``work`` gives for the item, in a transaction. Durable when this returns. Raises what ``work`` raises.
 
-        SQLite has one writer at a time, so there the work of all threads that wait for one commit is in the next.
-        Where one's work spoils that for the others, each is done again in a transaction of its own.
+        All threads that wait for one commit are in the next, and the items of the same ``work`` in one call of it: so
+        they share its statements too. Where one spoils that for the others, each is done again in a transaction of its
+        own.
         """
-        if not self.is_sqlite:
-            with self.transaction() as connection:
-                return work(connection)
-        result: Result = self._together(work)
+        result: Result = self._together((work, item))
         return result
 
-    def _do_all(self, works: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+    def _do_all(self, asked: Sequence[tuple["Work[Any, Any]", Any]]) -> list[Any]:
+        numbers: defaultdict[Work[Any, Any], list[int]] = defaultdict(list)
+        for number, (work, _) in enumerate(asked):
+            numbers[work].append(number)
+        results: dict[int, Any] = {}
         try:
             with self.transaction() as connection:
-                return [work(connection) for work in works]
+                for work, own in numbers.items():
+                    results |= zip(own, work(connection, [asked[number][1] for number in own]), strict=True)
         except AWAY:
             raise
         except Exception as error:
-            return [error] if len(works) == 1 else [self._do_all([work])[0] for work in works]
+            return [error] if len(asked) == 1 else [self._do_all([each])[0] for each in asked]
+        return [results[number] for number in range(len(asked))]
 
     def insert(self, table: type[Table]) -> Any:
         """An INSERT with ``on_conflict_do_update``, which both databases have, each in its own dialect."""
