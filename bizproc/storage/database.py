@@ -1,6 +1,7 @@
 """The database: one engine for the process, its transactions and its migrations."""
 
 import fcntl
+import select
 import sqlite3
 import threading
 from collections import defaultdict
@@ -12,7 +13,7 @@ from typing import IO, Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bizproc.errors import BizprocError
@@ -62,7 +63,6 @@ class Database:
                 parsed,
                 pool_size=POOL // 2,
                 max_overflow=POOL // 2,
-                pool_pre_ping=is_server,
                 hide_parameters=True,
                 connect_args=_SERVER if is_server else {},
             )
@@ -79,6 +79,8 @@ class Database:
         self._together: GroupCommit[tuple[Work[Any, Any], Any], Any] = GroupCommit(self._do_all, None)
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
+        else:
+            event.listen(self.engine, "checkout", _require_open)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -254,6 +256,15 @@ def unreachable(error: SQLAlchemyError) -> DatabaseError:
         f"The database cannot be used: {type(cause).__name__}. Check DATABASE_URL, that the server is running, and that"
         " 'flask db upgrade' has been run."
     )
+
+
+def _require_open(connection: Any, *_: Any) -> None:
+    """Raises DisconnectionError, upon which the pool connects anew, when the server has closed a connection meanwhile:
+    that is read from the socket. To ask the server each time would be one exchange in three."""
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    if waiting.poll(0):
+        raise DisconnectionError
 
 
 def _prepare_sqlite(engine: Engine) -> None:
