@@ -166,7 +166,7 @@ class Installations:
             return None if row is None else _read(row)
 
     def get(self, installation_id: int) -> Installation | None:
-        with self._database.engine.connect() as connection:
+        with self._database.reads.connect() as connection:
             return read(connection, [installation_id]).get(installation_id)
 
     def of_domain(self, domain: str) -> Installation | None:

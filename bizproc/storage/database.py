@@ -77,15 +77,19 @@ class Database:
         # SQLite has one writer at a time, and who finds it busy looks again only after a pause.
         self._writer: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
         self._together: GroupCommit[tuple[Work[Any, Any], Any], Any] = GroupCommit(self._do_all, None)
+        self.reads = self.engine
+        """Connections for what only reads. On a server each statement sees what is committed, with BEGIN and ROLLBACK
+        around it or without: these would be two exchanges more."""
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
         else:
             event.listen(self.engine, "checkout", _require_open)
+            self.reads = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A transaction that only reads."""
-        with Session(self.engine) as session:
+        """For what only reads."""
+        with Session(self.reads) as session:
             yield session
 
     @contextmanager
