@@ -8,6 +8,7 @@ import pytest
 
 from bizproc.runs.turns import Turn
 from bizproc.settings import Settings
+from bizproc.storage.tables import now
 from tests.conftest import Portal, RunningApp, eventually, values
 from tests.shelf import behaviours
 from tests.whole_way.test_acceptance import cut_off, form
@@ -51,7 +52,8 @@ def test_a_message_that_was_taken_waits_for_the_database(
         for name, given in form(portal).items()
         for value in (given if isinstance(given, list) else [given])
     )
-    run_id = installed.backend.inbox.store(found.id, "silent", "1|A1|x.y", fields.encode())
+    inbox = installed.backend.inbox
+    (run_id,) = inbox._together([inbox._row(found.id, "silent", "1|A1|x.y", fields.encode(), now())])
     assert run_id
     with cut_off(database_url):
         installed.backend.queue.send_runs([Turn(run_id, found.id, "silent")])
