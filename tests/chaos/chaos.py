@@ -1,5 +1,5 @@
-"""Chaos: callbacks of many processes, while the processes of the app are killed at random; then whether every promise
-was kept (docs/architecture.md)."""
+"""Chaos: callbacks of many processes, while the processes of the app and what they need are killed at random and the
+portals fail; then whether every promise was kept (docs/chaos.md)."""
 
 import json
 import random
@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,12 +17,16 @@ from urllib.parse import parse_qsl
 import requests
 from sqlalchemy import Integer, func, select, text
 
+from bizproc.definition.filters import Edition
 from bizproc.storage.database import Database
-from bizproc.storage.tables import RunRow, UtcDateTime
+from bizproc.storage.tables import InstallationRow, RunRow, UtcDateTime
 from devportal.options import Options
 from devportal.server import RunningPortal, start
-from tests.chaos.facts import Answer, Facts, StoredRun, faults
+from tests.chaos.facts import Answer, Facts, StoredRun
+from tests.chaos.outages import observing
 from tests.chaos.processes import App
+from tests.chaos.report import Kill, Plan, Report
+from tests.chaos.weather import Weather, met
 
 CODES = ("instant", "slow", "failing", "unasked")
 GROUP = 5
@@ -34,124 +38,78 @@ ALONE_SECONDS = 1
 than a few."""
 QUIET_SECONDS = 0.5
 """For which all is closed before the dust counts as settled."""
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 300
 _STORED = "NEW.finished_at IS NOT NULL AND NEW.finished_at IS {} OLD.finished_at"
 _OUTCOMES = text("SELECT run_id, at FROM chaos_outcomes ORDER BY at").columns(run_id=Integer, at=UtcDateTime)
 IN_FLIGHT = ("received", "running", "answering")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How much is done.
-
-    repeated: share of the deliveries that come twice
-    per_second: callbacks, over all portals, while somebody answers
-    seed: of all that is drawn; moments still differ from run to run
-    """
-
-    callbacks: int
-    portals: int
-    kills: int
-    seed: int
-    repeated: float = 0.1
-    per_second: float = 100
-
-
-@dataclass
-class Kill:
-    """at: seconds since the first callback; in_flight: runs by their state, just before
-    recovered: seconds until all that was stored before is closed; None if that never came
-    """
-
-    at: float
-    what: str
-    in_flight: dict[str, int]
-    last_run: int
-    recovered: float | None = None
-
-    def __str__(self) -> str:
-        flight = ", ".join(f"{count} {state}" for state, count in sorted(self.in_flight.items())) or "nothing"
-        took = "never recovered" if self.recovered is None else f"recovered in {self.recovered:.1f} s"
-        return f"{self.at:6.1f} s  {self.what}: {flight} in flight, {took}"
-
-
-@dataclass
-class Report:
-    """faults: each broken promise in a line; none when all held"""
-
-    plan: Plan
-    seconds: float
-    kills: list[Kill]
-    facts: Facts
-    faults: list[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.faults = faults(self.facts)
-
-    def __str__(self) -> str:
-        facts, plan = self.facts, self.plan
-        delivered = sum(each["state"] == "delivered" for each in facts.deliveries)
-        twice = len(facts.deliveries) - len(facts.words)
-        answered = Counter(len(answers) for answers in facts.answers_of.values())
-        again = sum(count for times, count in answered.items() if times > 1)
-        repeated = sum(count - 1 for count in facts.calls.values())
-        lines = [
-            f"{len(facts.words)} callbacks over {plan.portals} portals, {twice} delivered twice; seed {plan.seed}",
-            f"{delivered} of {len(facts.deliveries)} deliveries got 2xx, which are {len(facts.accepted)} processes",
-            f"{sum(facts.calls.values())} calls of functions for {len(facts.calls)} runs, {repeated} of them once more",
-            f"{len(facts.answers)} answers to {len(facts.answers_of)} processes, {again} of which got more than one",
-            f"{len(self.kills)} kills:",
-            *map(str, self.kills),
-            f"settled after {self.seconds:.1f} s",
-            *(f"BROKEN: {fault}" for fault in self.faults[:50]),
-        ]
-        if len(self.faults) > 50:
-            lines.append(f"BROKEN: and {len(self.faults) - 50} more")
-        return "\n".join(lines if self.faults else [*lines, "every promise was kept"])
-
-
-def run(plan: Plan, folder: Path, database_url: str, queue_url: str = "") -> Report:
+def run(plan: Plan, folder: Path, database_url: str) -> Report:
     """One run, with development portals of its own.
 
     folder: empty, for all that the app's processes write
-    database_url: of an empty database; queue_url: of Redis, empty for the app in one process
+    database_url: of an empty database; the app is embedded on SQLite, and scaled out on PostgreSQL
     """
     with _portals(plan) as portals:
-        app = App(folder, portals.ready, database_url, queue_url)
-        database = Database(database_url)
+        database = Database(observing(database_url))
         try:
-            return _run(plan, portals, app, database)
+            return _run(plan, portals, App(folder, portals.ready, database, database_url), database)
         finally:
             database.close()
 
 
 def _run(plan: Plan, portals: RunningPortal, app: App, database: Database) -> Report:
+    ask = partial(_ask, portals)
+    numbers = range(1, plan.portals + 1)
     with ExitStack() as stack:
         stack.enter_context(app.running())
         _note_outcomes(database)
-        for number in range(1, plan.portals + 1):
-            _ask(portals, number, "install", app_url=app.url)
-        _until(lambda: all(len(_state(portals, each)["stored"]) == len(CODES) for each in range(1, plan.portals + 1)))
-        for number in range(1, plan.portals + 1):
-            _ask(portals, number, "faults", queue={"repeat": plan.repeated})
-        watch = stack.enter_context(_Watch.watching(portals, database))
-        killer = stack.enter_context(ThreadPoolExecutor(1))
+        for number in numbers:
+            ask(number, "install", app_url=app.url)
+        _until(lambda: all(len(_state(portals, number)["stored"]) == len(CODES) for number in numbers))
+        for number in numbers:
+            ask(number, "faults", queue={"repeat": plan.repeated})
+        watch = stack.enter_context(_Watch.watching(portals, database, app))
         started = time.monotonic()
-        words = _send_all(plan, portals, app, lambda what, chance: killer.submit(watch.kill, app, what, chance))
-        killer.shutdown()
-        _until(lambda: watch.settled(app))
+        with (
+            Weather(ask, plan.portals, plan.repeated, plan.seed).blowing(),
+            ThreadPoolExecutor(1) as killer,
+        ):
+            words = _send_all(plan, portals, app, lambda what, chance: killer.submit(watch.kill, what, chance))
+            sent_seconds = time.monotonic() - started
+        opened: set[int] = set()
+
+        def settled() -> bool:
+            opened.update(_open_where_needed(portals, database))
+            return watch.settled()
+
+        _until(settled)
         seconds = time.monotonic() - started
-    return Report(plan, seconds, watch.kills, _facts(plan, portals, app, database, words, watch))
+    facts = _facts(plan, portals, app, database, words, watch)
+    return Report(plan, sent_seconds, seconds, watch.kills, app.ended, len(opened), facts)
 
 
 @contextmanager
 def _portals(plan: Plan) -> Iterator[RunningPortal]:
     # Self-hosted ones have no limits: at 2 calls a second a run would be long, and tell no more.
-    portals = start(Options(portals=plan.portals, edition="box"))
+    edition: Edition = "b24" if plan.rate_limit else "box"
+    portals = start(Options(portals=plan.portals, edition=edition, rate_limit=plan.rate_limit))
     try:
         yield portals
     finally:
         portals.stop()
+
+
+def _open_where_needed(portals: RunningPortal, database: Database) -> list[int]:
+    """Be the administrator who opens the app where its tokens are lost: whoever is killed between asking for new tokens
+    and storing them has ended the old ones. The numbers of these portals."""
+    with database.reading() as session:
+        needed = select(InstallationRow.member_id).where(InstallationRow.person_needed_since.is_not(None))
+        lost = set(session.scalars(needed))
+    numbers = [number for number, each in enumerate(portals.ready["portals"], 1) if each["member_id"] in lost]
+    for number in numbers:
+        _ask(portals, number, "open")
+    return numbers
 
 
 def _send_all(plan: Plan, portals: RunningPortal, app: App, kill: Any) -> dict[str, str]:
@@ -199,19 +157,20 @@ def _note_outcomes(database: Database) -> None:
 class _Watch:
     """Looks on while the app works: what reaches the portals, and which runs are open."""
 
-    def __init__(self, portals: RunningPortal, database: Database) -> None:
+    def __init__(self, portals: RunningPortal, database: Database, app: App) -> None:
         self.kills: list[Kill] = []
         self.answers: list[Answer] = []
         self._portals = portals
         self._database = database
+        self._app = app
         self._read = 0
         self._started = time.monotonic()
         self._stopping = threading.Event()
 
     @classmethod
     @contextmanager
-    def watching(cls, portals: RunningPortal, database: Database) -> Iterator["_Watch"]:
-        watch = cls(portals, database)
+    def watching(cls, portals: RunningPortal, database: Database, app: App) -> Iterator["_Watch"]:
+        watch = cls(portals, database, app)
         with ThreadPoolExecutor(1) as thread:
             watched = thread.submit(watch._look_on)
             try:
@@ -226,6 +185,7 @@ class _Watch:
         self._look()
 
     def _look(self) -> None:
+        self._app.look()
         with self._database.reading() as session:
             oldest = session.scalar(select(func.min(RunRow.id)).where(RunRow.state != "closed"))
         moment = time.monotonic() - self._started
@@ -236,26 +196,26 @@ class _Watch:
             if self._read and entry.number != self._read + 1:
                 raise RuntimeError("the portals' log has forgotten requests before they were read")
             self._read = entry.number
-            # Whoever is killed while it sends has said only half of it.
-            if entry.direction == "to_portal" and entry.status == 200:
+            # Refused ones too. Whoever is killed while it sends has said only half of it, which reads as nothing.
+            if entry.direction == "to_portal" and entry.parsed:
                 self.answers += _answers(entry.url, entry.parsed)
 
-    def kill(self, app: App, what: str, chance: random.Random) -> None:
+    def kill(self, what: str, chance: random.Random) -> None:
         time.sleep(chance.uniform(0, 0.2))
         with self._database.reading() as session:
             in_flight = Counter(session.scalars(select(RunRow.state).where(RunRow.state.in_(IN_FLIGHT))))
             last_run = session.scalar(select(func.max(RunRow.id))) or 0
         kill = Kill(time.monotonic() - self._started, what, in_flight, last_run)
-        app.kill(what, chance)
+        self._app.kill(what, chance)
         self.kills.append(kill)
 
-    def settled(self, app: App) -> bool:
+    def settled(self) -> bool:
         """Whether every callback is delivered or lost, and all that was stored has been closed for a while."""
         for _ in range(2):
             queued = any(each.state == "queued" for portal in self._portals.cloud.portals for each in portal.deliveries)
             with self._database.reading() as session:
                 is_open = session.scalar(select(RunRow.id).where(RunRow.state != "closed").limit(1))
-            if queued or is_open is not None or _spooled(app):
+            if queued or is_open is not None or _spooled(self._app):
                 return False
             time.sleep(QUIET_SECONDS)
         return True
@@ -281,6 +241,7 @@ def _facts(
         records=[json.loads(line) for line in app.records.read_text().splitlines()],
         runs=runs,
         spooled=_spooled(app),
+        met=met(app.rest_log),
     )
 
 

@@ -2,7 +2,7 @@
 with it. Pure: nothing here asks the app."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,7 @@ class Facts:
     processes, deliveries: as the portals tell of them; the deliveries of callbacks alone
     records: of the functions, in the order in which they happened
     runs: all rows; spooled: files that are left in the spool
+    met: how many calls of the app met each kind of a portal's faults
     """
 
     words: dict[str, str]
@@ -52,6 +53,7 @@ class Facts:
     records: Sequence[Record]
     runs: Sequence[StoredRun]
     spooled: int
+    met: Mapping[str, int]
 
     @property
     def accepted(self) -> set[str]:
@@ -92,6 +94,9 @@ def _proves_nothing(facts: Facts) -> Iterator[str]:
     missing = facts.words.keys() - {each["process"] for each in facts.deliveries}
     if missing:
         yield f"the portals do not tell what became of {len(missing)} callbacks: this run proves nothing"
+    for kind, calls in facts.met.items():
+        if not calls:
+            yield f"no call of the app met a portal's fault {kind}: this run proves nothing about it"
 
 
 def _lost(facts: Facts) -> Iterator[str]:

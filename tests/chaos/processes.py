@@ -1,35 +1,46 @@
-"""The processes of the app, as an operator starts them, and their deaths."""
+"""The processes of the app, as an operator starts them, and how they die."""
 
 import os
 import random
 import secrets
-import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import requests
 
+from bizproc.storage.database import Database
+from tests.benchmarks.app import free_port
+from tests.chaos.outages import RedisServer, cut_connections, hold_lock
+
 ROOT = Path(__file__).parents[2]
 SHELF = Path(__file__).parent / "shelf"
 PATIENCE_SECONDS = 120
 WEB = ("-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"))
 WORKER = ("-m", "flask", "worker")
+AWAY = 1, 5
+"""Seconds for which a database or Redis is away, at least and at most."""
 
 
 class Service:
-    """A program that is started again whenever it was killed, as systemd does (docs/operating.md)."""
+    """A program that is started again whenever it has ended, as systemd does (docs/operating.md).
+
+    ended: how often it has ended though nobody killed it
+    """
 
     def __init__(self, arguments: Sequence[str], environment: dict[str, str], folder: Path, name: str) -> None:
+        self.ended = 0
         self._command = [sys.executable, *arguments]
         self._environment = os.environ | environment
         self._folder = folder
         self._log = folder / f"{name}.log"
+        self._lock = threading.Lock()
         self._running = self._started()
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -40,24 +51,30 @@ class Service:
 
     def kill(self) -> None:
         """All its processes at once, as when its machine loses power."""
-        children = self._children()
-        self._kill_first()
-        for child in children:
-            _kill(child)
-        self._come_back(children)
+        with self._lock:
+            children = self._children()
+            self._kill_first()
+            for child in children:
+                _kill(child)
+            self._come_back(children)
 
     def kill_first(self) -> None:
         """The process that started the others, which end by themselves when they notice."""
-        children = self._children()
-        self._kill_first()
-        self._come_back(children)
+        with self._lock:
+            children = self._children()
+            self._kill_first()
+            self._come_back(children)
 
     def kill_child(self, chance: random.Random) -> None:
         """One of the processes that serve; the first process starts another."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (children := self._children()) and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            with self._lock:
+                if children := self._children():
+                    _kill(chance.choice(children))
+                    return
             time.sleep(0.01)
-        _kill(chance.choice(children))
+        raise RuntimeError(f"nothing serves: see {self._log}")
 
     def _kill_first(self) -> None:
         self._running.kill()
@@ -69,7 +86,20 @@ class Service:
         self._running = self._started()
 
     def _children(self) -> list[psutil.Process]:
-        return psutil.Process(self._running.pid).children()
+        children: list[psutil.Process] = []
+        with suppress(psutil.NoSuchProcess):
+            children = psutil.Process(self._running.pid).children()
+        return children
+
+    def look(self) -> None:
+        """Start it again when it has ended. Returns at once, also while it is being killed."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if self.has_ended():
+                    self.ended += 1
+                    self._running = self._started()
+            finally:
+                self._lock.release()
 
     def has_ended(self) -> bool:
         return self._running.poll() is not None
@@ -85,20 +115,21 @@ def _kill(process: psutil.Process) -> None:
 
 
 class App:
-    """The app with the activities of the shelf: embedded, or with two web and two worker processes.
+    """The app with the activities of the shelf: embedded on SQLite, or with two web processes, two workers and a Redis
+    of its own on PostgreSQL.
 
     folder: its current folder, with all that it writes
-    queue_url: empty for embedded
     """
 
-    def __init__(self, folder: Path, portal: dict[str, Any], database_url: str, queue_url: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+    def __init__(self, folder: Path, portal: dict[str, Any], database: Database, database_url: str) -> None:
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.records = folder / "records.jsonl"
         self.spool = folder / "instance" / "spool"
+        self.rest_log = folder / "instance" / "rest-log"
         self._folder = folder
-        self._scaled_out = bool(queue_url)
+        self._database = database
+        self._redis = None if database.is_sqlite else RedisServer(folder)
         self._environment = {
             "BIND": f"127.0.0.1:{port}",
             "B24_CLIENT_ID": portal["client_id"],
@@ -107,7 +138,7 @@ class App:
             "B24_SECRET_KEY": secrets.token_urlsafe(32),
             "B24_OAUTH_URL": portal["oauth_url"],
             "DATABASE_URL": database_url,
-            "QUEUE_URL": queue_url,
+            "QUEUE_URL": self._redis.url if self._redis else "",
             "CHAOS_RECORDS": str(self.records),
             "FLASK_APP": "app",
             "PYTHONPATH": f"{SHELF}{os.pathsep}{ROOT}",
@@ -116,28 +147,41 @@ class App:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Until the block ends, then asked to stop."""
-        if self._scaled_out:
-            subprocess.run(
-                [sys.executable, "-m", "flask", "db", "upgrade"],
-                cwd=self._folder,
-                env=os.environ | self._environment,
-                stdout=subprocess.DEVNULL,
-                check=True,
-                timeout=PATIENCE_SECONDS,
-            )
-        two = ("--workers", "2") if self._scaled_out else ()
-        self.web = self._service("web", *WEB, *two)
-        self.workers = [self._service(f"worker{number}", *WORKER) for number in (1, 2) if self._scaled_out]
-        try:
+        with ExitStack() as stack:
+            if self._redis:
+                stack.enter_context(self._redis.running())
+                self._upgrade()
+            two = ("--workers", "2") if self._redis else ()
+            self.web = self._service("web", *WEB, *two)
+            self.workers = [self._service(f"worker{number}", *WORKER) for number in (1, 2) if self._redis]
+            for service in (self.web, *self.workers):
+                stack.callback(service.stop)
             deadline = time.monotonic() + PATIENCE_SECONDS
             while not self.answers(5):
                 if time.monotonic() > deadline or self.web.has_ended():
                     raise RuntimeError(f"the app has not started: see {self._folder}/web.log")
                 time.sleep(0.05)
             yield
-        finally:
-            for service in (self.web, *self.workers):
-                service.stop()
+
+    def _upgrade(self) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "flask", "db", "upgrade"],
+            cwd=self._folder,
+            env=os.environ | self._environment,
+            stdout=subprocess.DEVNULL,
+            check=True,
+            timeout=PATIENCE_SECONDS,
+        )
+
+    def look(self) -> None:
+        """Start again what has ended."""
+        for service in (self.web, *self.workers):
+            service.look()
+
+    @property
+    def ended(self) -> int:
+        """How often a program has ended though nobody killed it."""
+        return sum(service.ended for service in (self.web, *self.workers))
 
     def _service(self, name: str, *arguments: str) -> Service:
         return Service(arguments, self._environment, self._folder, name)
@@ -151,17 +195,23 @@ class App:
 
     def ways_to_die(self) -> list[str]:
         """What ``kill`` takes, the more frequent ones more often."""
-        if self._scaled_out:
-            return ["worker", "worker", "web process", "web", "gunicorn's first process"]
-        return ["web process", "web process", "web process", "web", "gunicorn's first process"]
+        return [what for what, (times, _) in self._ways().items() for _ in range(times)]
 
     def kill(self, what: str, chance: random.Random) -> None:
-        """SIGKILL; returns when it has been started again, though it may not be ready."""
-        if what == "worker":
-            chance.choice(self.workers).kill()
-        elif what == "web process":
-            self.web.kill_child(chance)
-        elif what == "web":
-            self.web.kill()
-        else:
-            self.web.kill_first()
+        """Returns when it has been started again, though it may not be ready."""
+        self._ways()[what][1](chance)
+
+    def _ways(self) -> dict[str, tuple[int, Callable[[random.Random], object]]]:
+        ways: dict[str, tuple[int, Callable[[random.Random], object]]] = {
+            "web process": (2, self.web.kill_child),
+            "web": (1, lambda _: self.web.kill()),
+            "gunicorn's first process": (1, lambda _: self.web.kill_first()),
+        }
+        if self._redis is None:
+            return ways | {"database locked": (1, lambda chance: hold_lock(self._database, chance.uniform(*AWAY)))}
+        server = self._redis
+        return ways | {
+            "worker": (2, lambda chance: chance.choice(self.workers).kill()),
+            "Redis": (1, lambda chance: server.kill(chance.uniform(*AWAY))),
+            "database connections": (2, lambda _: cut_connections(self._database)),
+        }

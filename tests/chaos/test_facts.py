@@ -33,6 +33,7 @@ WELL = Facts(
     records=RETURNED,
     runs=[RUN],
     spooled=0,
+    met={"503": 1},
 )
 
 
@@ -45,6 +46,7 @@ def test_nothing_is_wrong_when_all_went_well() -> None:
     [
         ({"deliveries": [*WELL.deliveries, {"process": "p", "state": "failed"}]}, "proves nothing"),
         ({"words": {"p": "word", "q": "word"}}, "proves nothing"),
+        ({"met": {"503": 0}}, "proves nothing"),
         ({"records": RECORDS}, "never came to its end"),
         ({"processes": [WELL.processes[0] | {"status": "waiting"}]}, "is still waiting"),
         ({"words": {"p": "another"}}, "instead of"),
