@@ -65,6 +65,12 @@ class Worker(ThreadWorker):
         self._at_work[connection] = (self._at_work[connection][0], request)
         return super().handle_request(request, connection)
 
+    def is_parent_alive(self):
+        # gunicorn leaves its loop then, but goes on keeping connections as if nothing had happened: as long as requests
+        # come on them, it ends only after 30 seconds, and the next process cannot begin before.
+        self.alive = self.alive and super().is_parent_alive()
+        return self.alive
+
     def murder_pending(self):
         """Called by gunicorn's main thread, once a second at least."""
         for connection in self.pending_conns:  # which have not sent anything yet

@@ -1,5 +1,6 @@
 """An app with a SQLite file is one process; whatever else is started on it is refused with one message."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from tests.commands.test_commands import FLASK, ROOT, flask_process
 from tests.conftest import eventually
@@ -55,6 +57,21 @@ def test_a_second_app_on_the_file_is_refused_until_the_first_has_ended(environme
         psutil.wait_procs(orphans, timeout=20)
     with web(environment):
         pass
+
+
+def test_an_app_whose_first_process_is_killed_ends_at_once(environment: dict[str, str]) -> None:
+    """Though a connection is kept, on which one request follows the other."""
+    with web(environment) as first, requests.Session() as kept:
+        (orphan,) = children(first)
+        kept.get(f"{environment['B24_APP_URL']}/healthz", timeout=5)
+        first.kill()
+        killed_at = time.monotonic()
+        with contextlib.suppress(requests.RequestException):
+            while time.monotonic() < killed_at + 12:
+                kept.get(f"{environment['B24_APP_URL']}/healthz", timeout=5)
+                time.sleep(0.05)
+        assert psutil.wait_procs([orphan], timeout=5)[1] == []
+        assert time.monotonic() - killed_at < 10
 
 
 def test_a_reload_keeps_the_app_and_the_file(environment: dict[str, str]) -> None:
