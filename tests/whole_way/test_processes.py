@@ -1,6 +1,7 @@
 """The app in processes of its own: gunicorn with the worker embedded, and scaled out over Redis."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,9 +15,11 @@ import pytest
 import requests
 
 from bizproc.settings import Settings
+from tests.chaos.outages import RedisServer
 from tests.commands.test_commands import FLASK, ROOT
 from tests.conftest import Portal, environment_of, eventually, values
 from tests.handlers.test_metrics import TOKEN, value
+from tests.services import left_out
 
 pytestmark = pytest.mark.long
 
@@ -124,6 +127,32 @@ def test_web_and_worker_share_redis_and_postgresql(
             worker.send_signal(signal.SIGTERM)
         assert [worker.wait(GRACE_SECONDS) for worker in workers] == [0, 0]
         assert {portal.process(each)["status"] for each in slow} == {"completed"}, "a stop lets them finish"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_worker_bears_a_redis_that_is_away(
+    portal: Portal, environment: dict[str, str], database_url: str, tmp_path: Path
+) -> None:
+    """It says so, but not a hundred times a second."""
+    if shutil.which("redis-server") is None:
+        left_out("there is no redis-server to be killed")
+    server = RedisServer(tmp_path)
+    environment |= {"QUEUE_URL": server.url, "DATABASE_URL": database_url}
+    subprocess.run([FLASK, "db", "upgrade"], cwd=ROOT, env=os.environ | environment, timeout=60, check=True)
+    log = tmp_path / "worker.log"
+    with (
+        server.running(),
+        web(environment),
+        log.open("wb") as told,
+        process(FLASK, "worker", environment=environment, stderr=told),
+    ):
+        install(portal, environment)
+        portal.finished(portal.run("save_document"))
+        server.kill(away_seconds=2)
+        portal.finished(portal.run("save_document"))
+    lines = log.read_text().splitlines()
+    assert "the queue cannot be reached" in log.read_text()
+    assert len(lines) < 20, lines[:40]
 
 
 def test_a_full_stop_is_graceful(portal: Portal, environment: dict[str, str]) -> None:
