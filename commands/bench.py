@@ -1,4 +1,4 @@
-"""``flask bench``: how fast it is."""
+"""``flask bench``: how fast it is, and what it bears."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 @click.group(cls=Group)
 def bench() -> None:
-    """Measure how fast the app is, against a development portal on this machine. Needs no setting."""
+    """Measure how fast the app is and what it bears, against a development portal on this machine. Needs no setting."""
 
 
 _quick = click.option("--quick", is_flag=True, help="One round of little: whether it works, and not how fast.")
@@ -58,12 +58,25 @@ def memory(quick: bool) -> None:
     _become("tests.benchmarks.memory", quick)
 
 
-def _become(module: str, quick: bool) -> None:
+@bench.command()
+@_quick
+@click.option("--seed", type=int, help="Of all that is drawn, to repeat a run as far as its moments allow.")
+@click.option("--report", type=click.Path(dir_okay=False, resolve_path=True), help="Write a report there, in Markdown.")
+def chaos(quick: bool, seed: int | None, report: str | None) -> None:
+    """Kill web, workers, Redis and the database's connections while callbacks come and portals fail, and tell whether
+    every promise was kept; the last line is JSON, and the exit code 1 when one was broken. Takes about fifteen
+    minutes, and needs redis-server."""
+    more = [] if seed is None else ["--seed", str(seed)]
+    _become("tests.benchmarks.chaos", quick, *more, *(["--report", report] if report else []))
+
+
+def _become(module: str, quick: bool, *more: str) -> None:
     """Go on as a benchmark, which is no part of the app and has a process of its own; does not return.
 
     Raises ClickException where the benchmarks are not installed.
     """
     arguments = ["--quick"] if quick else []
+    arguments += more
     if not ROOT.joinpath(*module.split(".")).with_suffix(".py").exists():
         raise click.ClickException(f"{module} is not here: benchmarks are run from a checkout of the repository.")
     os.chdir(ROOT)

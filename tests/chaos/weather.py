@@ -1,4 +1,4 @@
-"""Portals that fail in all the ways in which portals do, one at a time and for a few calls each."""
+"""Portals that fail in all the ways in which portals do."""
 
 import json
 import random
@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-EVERY_SECONDS = 1
+EVERY_SECONDS = 10
+"""A portal has a fault."""
 MOST_CALLS = 3
 """That one fault meets."""
 ANSWERS = ("batch", "bizproc.event.send", "bizproc.activity.log")
@@ -49,23 +50,27 @@ class Weather:
 
     def _blow(self) -> None:
         kinds: list[str] = []
-        while not self._stopping.wait(EVERY_SECONDS):
+        while not self._stopping.wait(EVERY_SECONDS / self._portals):
             kinds = kinds or self._chance.sample(KINDS, len(KINDS))
-            self._fault(kinds.pop(), self._chance.randint(1, self._portals))
+            self._fault(kinds.pop())
 
-    def _fault(self, kind: str, number: int) -> None:
+    def _fault(self, kind: str) -> None:
+        numbers = range(1, self._portals + 1)
+        # Only what is in flight meets ended tokens and an old address, since each callback brings new ones.
         if kind == EXPIRED:
-            self._ask(number, "expire-tokens")
+            for number in numbers:
+                self._ask(number, "expire-tokens")
         elif kind == MOVED:
-            self._ask(number, "rename", back=number in self._moved)
-            self._moved ^= {number}
+            for number in self._chance.sample(numbers, (self._portals + 1) // 2):
+                self._ask(number, "rename", back=number in self._moved)
+                self._moved ^= {number}
         else:
             # The work of a dropped call may be done all the same; that of a refused one is not. New tokens whose answer
             # is lost are lost for good, which only an administrator can mend.
             done = kind == DROPPED and self._chance.random() < 0.5
             fault = self._described(kind) | {"times": self._chance.randint(1, MOST_CALLS)}
             rest = {method: fault | {"after": done} for method in ANSWERS} | dict.fromkeys(OAUTH, fault)
-            self._ask(number, "faults", rest=rest, queue=self._queue)
+            self._ask(self._chance.choice(numbers), "faults", rest=rest, queue=self._queue)
 
     def _described(self, kind: str) -> dict[str, Any]:
         if kind == DROPPED:
