@@ -5,21 +5,28 @@ One renewal at a time over all threads, processes and machines, since each makes
 """
 
 import datetime as dt
+import logging
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from sqlalchemy import or_, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from bizproc.portal.b24 import PersonNeeded, PortalApp, PortalUnavailable, SdkError, Tokens, described, error_code
 from bizproc.secrets import Secrets
 from bizproc.storage.database import Database
 from bizproc.storage.tables import HistoryRow, InstallationRow, now
 
-LEASE = dt.timedelta(minutes=3)
-"""Longer than the four tries of one refresh can take."""
+logger = logging.getLogger(__name__)
+
+LEASE = dt.timedelta(seconds=15)
+"""How long a process that was killed holds up the others. Prolonged while it lives, for a refresh can take minutes."""
 PATIENCE_SECONDS = 30
+"""More than LEASE."""
 LOOK_SECONDS = 0.1
 DEAD = frozenset(("INVALID_GRANT", "EXPIRED_TOKEN", "INVALID_TOKEN"))
 """What the OAuth server says of a refresh token that never works again."""
@@ -96,9 +103,10 @@ class Renewal:
                 stored = self.stored(installation_id)
                 if stored.access != stale and stored.expires_at > now():
                     return stored
-                return self._renewed(installation_id, stored)
+                with self._prolonged(installation_id, claim):
+                    return self._renewed(installation_id, stored)
             finally:
-                self._release(installation_id, claim)
+                self._set_lease(installation_id, claim, None)
 
     def _renewed(self, installation_id: int, old: Tokens) -> Tokens:
         if not old.refresh:
@@ -147,10 +155,29 @@ class Renewal:
                 .returning(InstallationRow.refresh_claim)
             ).scalar()
 
-    def _release(self, installation_id: int, claim: int) -> None:
+    @contextmanager
+    def _prolonged(self, installation_id: int, claim: int) -> Iterator[None]:
+        ended = threading.Event()
+
+        def prolong() -> None:
+            while not ended.wait(LEASE.total_seconds() / 4):
+                try:
+                    self._set_lease(installation_id, claim, now() + LEASE)
+                except SQLAlchemyError as error:  # the next time may do, before it ends
+                    logger.warning("a lease was not prolonged: %s", type(error).__name__)
+
+        keeper = threading.Thread(target=prolong, name="renewal", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
+
+    def _set_lease(self, installation_id: int, claim: int, until: dt.datetime | None) -> None:
         with self._database.writing() as session:
             session.execute(
                 update(InstallationRow)
                 .where(InstallationRow.id == installation_id, InstallationRow.refresh_claim == claim)
-                .values(refresh_until=None)
+                .values(refresh_until=until)
             )

@@ -4,6 +4,7 @@ import datetime as dt
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import update
 
 from bizproc.backend import Backend
 from bizproc.definition.registry import Registry
+from bizproc.portal import renewal
 from bizproc.portal.b24 import PersonNeeded, PortalUnavailable, SdkError, Tokens
 from bizproc.portal.installations import Installation
 from bizproc.settings import Settings
@@ -76,6 +78,27 @@ def test_a_renewal_whose_process_died_is_taken_over(
     token = backend.installations.token(of(backend, portal))
     assert token.get_client().profile().result["ID"] == "1"
     assert refreshes(portal) == 1
+
+
+def test_a_renewal_lasts_as_long_as_its_process(
+    backend: Backend, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow the OAuth server is: whoever took over would ask with tokens that have ended meanwhile."""
+    monkeypatch.setattr("bizproc.portal.renewal.LEASE", dt.timedelta(seconds=0.4))
+    portal.ask("expire-tokens")
+    portal.ask("faults", rest={"oauth/token": {"delay_ms": 1500, "times": 1}})
+    other = Backend(backend.settings, Registry([]))
+
+    def renewed(by: Backend) -> str:
+        return str(by.installations.token(of(by, portal)).get_client().profile().result["ID"])
+
+    with closing(other), ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(renewed, (backend, other))) == ["1", "1"]
+    assert refreshes(portal) == 1
+
+
+def test_who_waits_outlasts_a_renewal_that_was_killed() -> None:
+    assert renewal.LEASE.total_seconds() < renewal.PATIENCE_SECONDS
 
 
 def test_who_waits_too_long_for_another_process_tries_again_later(
