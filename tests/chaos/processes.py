@@ -24,6 +24,8 @@ SHELF = Path(__file__).parent / "shelf"
 PATIENCE_SECONDS = 120
 WEB = ("-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"))
 WORKER = ("-m", "flask", "worker")
+ORPHAN_SECONDS = 5
+"""systemd would not wait for them at all."""
 AWAY = 1, 5
 """Seconds for which a database or Redis is away, at least and at most."""
 
@@ -59,10 +61,13 @@ class Service:
             self._come_back(children)
 
     def kill_first(self) -> None:
-        """The process that started the others, which end by themselves when they notice."""
+        """The process that started the others, which end by themselves when they notice, and are killed if they take
+        long."""
         with self._lock:
             children = self._children()
             self._kill_first()
+            for child in psutil.wait_procs(children, timeout=ORPHAN_SECONDS)[1]:
+                _kill(child)
             self._come_back(children)
 
     def kill_child(self, chance: random.Random) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-EVERY_SECONDS = 10
+EVERY_SECONDS = 30
 """A portal has a fault."""
 MOST_CALLS = 3
 """That one fault meets."""

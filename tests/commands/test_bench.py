@@ -11,10 +11,14 @@ import pytest
 BENCH = "from commands.bench import bench; bench()"
 
 
-def measured(name: str, folder: Path) -> tuple[list[str], dict[str, Any]]:
+def measured(name: str, folder: Path, *options: str) -> tuple[list[str], dict[str, Any]]:
     """What a benchmark prints, the last line as JSON."""
     done = subprocess.run(
-        [sys.executable, "-c", BENCH, name, "--quick"], capture_output=True, text=True, cwd=folder, timeout=110
+        [sys.executable, "-c", BENCH, name, "--quick", *options],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=110,
     )
     assert done.returncode == 0, done.stderr
     *lines, last = done.stdout.splitlines()
@@ -43,3 +47,14 @@ def test_the_way_of_a_callback_is_measured(
     _, figures = measured(name, tmp_path)
     assert figures["benchmark"] == name
     assert figures["SQLite, embedded"][figure]
+
+
+@pytest.mark.long
+def test_chaos_keeps_every_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_POSTGRES_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    lines, figures = measured("chaos", tmp_path, "--seed", "7", "--report", "chaos.md")
+    assert figures["benchmark"] == "chaos"
+    assert figures["SQLite, embedded"]["seed"] == 7
+    assert figures["SQLite, embedded"]["broken"] == []
+    assert "SQLite, embedded: every promise was kept" in lines
+    assert "- every promise was kept" in (tmp_path / "chaos.md").read_text()

@@ -15,7 +15,7 @@ from tests.chaos.report import Plan
 def test_no_kill_breaks_a_promise(database_url: str, tmp_path: Path) -> None:
     folder = tmp_path / "app"
     folder.mkdir()
-    plan = Plan(callbacks=500, portals=10, kills=5, seed=random.randrange(10**6), per_second=30)
+    plan = Plan(callbacks=500, portals=20, kills=5, seed=random.randrange(10**6), per_second=30)
     report = run(plan, folder, database_url)
     sys.stdout.write(f"{report}\n")
     assert not report.faults, str(report)

@@ -1,0 +1,67 @@
+"""A broken promise is told, in all of the report's forms, and by the exit code."""
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.benchmarks import chaos
+from tests.benchmarks.app import Deployment
+from tests.chaos.report import Kill, Plan, Report
+from tests.chaos.test_facts import RUN, WELL
+from tests.chaos.weather import KINDS, met
+
+PLAN = Plan(callbacks=1, portals=1, kills=2, seed=7)
+KILLS = [Kill(1.0, "web", {"received": 2, "running": 1}, 3, 2.5), Kill(4.0, "Redis", {}, 9, None)]
+KEPT = Report(PLAN, 5.0, 6.0, KILLS, ended=0, opened=0, facts=WELL)
+BROKEN = Report(PLAN, 5.0, 6.0, KILLS, ended=0, opened=0, facts=replace(WELL, runs=[replace(RUN, outcome="dead")]))
+
+
+def test_every_kill_is_told() -> None:
+    assert "| 1 | 1.0 s | web | 2 received, 1 running | 2.5 s |" in KEPT.markdown("SQLite")
+    assert "| 2 | 4.0 s | Redis | nothing | never |" in KEPT.markdown("SQLite")
+    assert KEPT.figures()["recovered"] == {
+        "Redis": {"kills": 1, "median": None, "most": None},
+        "web": {"kills": 1, "median": 2.5, "most": 2.5},
+    }
+
+
+def test_a_broken_promise_is_told() -> None:
+    assert "every promise was kept" in str(KEPT)
+    assert "- every promise was kept" in KEPT.markdown("SQLite")
+    assert "every promise was kept" not in str(BROKEN)
+    assert "- BROKEN: 1 runs are closed as dead" in BROKEN.markdown("SQLite")
+    assert BROKEN.figures()["broken"] == ["1 runs are closed as dead"]
+
+
+@pytest.mark.parametrize(("report", "code"), [(KEPT, 0), (BROKEN, 1)])
+def test_the_exit_code_tells_it_and_the_document_keeps_its_introduction(
+    report: Report, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: Callable[..., Report] = lambda *_: report  # noqa: E731
+    monkeypatch.setattr(chaos, "measure", measured)
+    monkeypatch.setattr(chaos, "end_with_all", lambda: None)
+    deployment = Deployment("SQLite", "sqlite://", tmp_path)
+    monkeypatch.setattr(chaos, "both", lambda: [lambda: nullcontext(deployment)])
+    document = tmp_path / "chaos.md"
+    document.write_text(f"What is done.\n{chaos.GENERATED}an older report")
+    done = CliRunner().invoke(chaos.main, ["--seed", "7", "--report", str(document)])
+    assert done.exit_code == code
+    assert json.loads(done.output.splitlines()[-1])["SQLite"] == report.figures()
+    kept, _, written = document.read_text().partition(chaos.GENERATED)
+    assert kept == "What is done.\n"
+    assert "an older report" not in written
+    assert written.count("## SQLite") == 2, "without the rate limit and with it"
+
+
+def test_what_the_app_met_is_read_from_its_log(tmp_path: Path) -> None:
+    calls = [(200, None), (503, "QUERY_LIMIT_EXCEEDED"), (429, "OPERATION_TIME_LIMIT"), (401, "expired_token")]
+    calls += [(None, "connection dropped"), (302, None), (401, "invalid_token")]
+    lines = [json.dumps({"status": status, "error": error}) for status, error in calls]
+    assert met(tmp_path) == dict.fromkeys(KINDS, 0)
+    (tmp_path / "2026.jsonl").write_text("\n".join(lines) + "\n")
+    assert met(tmp_path) == dict.fromkeys(KINDS, 1)
