@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bizproc.portal.b24 import PersonNeeded, PortalApp, PortalUnavailable, SdkError, Tokens, described, error_code
 from bizproc.secrets import Secrets
 from bizproc.storage.database import Database
+from bizproc.storage.patience import Patience
 from bizproc.storage.tables import HistoryRow, InstallationRow, now
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ LEASE = dt.timedelta(seconds=15)
 PATIENCE_SECONDS = 30
 """More than LEASE."""
 LOOK_SECONDS = 0.1
+STORE_SECONDS = 60
+"""How long new tokens wait for a database that is away. The old ones have ended, so without them a person is needed."""
 DEAD = frozenset(("INVALID_GRANT", "EXPIRED_TOKEN", "INVALID_TOKEN"))
 """What the OAuth server says of a refresh token that never works again."""
 
@@ -117,11 +120,15 @@ class Renewal:
             if error_code(error) not in DEAD:
                 raise
             return self._give_up(installation_id, old, f"its tokens cannot be renewed ({described(error)}).")
+        return Patience(STORE_SECONDS)(lambda: self._kept(installation_id, old, tokens))
+
+    def _kept(self, installation_id: int, old: Tokens, new: Tokens) -> Tokens:
+        """The new tokens, now stored; unless others have been stored meanwhile: then those."""
         with self._database.writing() as session:
             row = session.get(InstallationRow, installation_id, with_for_update=True)
             if row is not None and self._refresh_token(row) == old.refresh:
-                self.keep(row, tokens)
-                return tokens
+                self.keep(row, new)
+                return new
         return self.stored(installation_id)
 
     def _give_up(self, installation_id: int, old: Tokens, why: str) -> Tokens:

@@ -20,17 +20,20 @@ AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.Timeout
 
 
 class Patience:
-    """Asks until the database answers. Safe to use from many threads."""
+    """Asks until the database answers. Safe to use from many threads.
 
-    def __init__(self) -> None:
+    seconds: from now on, after which it gives up
+    """
+
+    def __init__(self, seconds: float = float("inf")) -> None:
         self._ending = threading.Event()
-        self._ends_at = float("inf")
+        self._ends_at = time.monotonic() + seconds
         self._away = False
 
     def __call__(self, ask: Callable[[], Result]) -> Result:
         """What ``ask`` gives. It is called again when it was cut off, so it has to bear that.
 
-        Raises what it raises, and one of AWAY when the process is to end.
+        Raises what it raises, and one of AWAY when it gives up or the process is to end.
         """
         while True:
             try:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -20,6 +21,7 @@ from bizproc.storage.tables import InstallationRow, now
 from tests.bizproc.registration.conftest import installed as install
 from tests.conftest import Portal, RunningApp, eventually, values
 from tests.crowd import in_processes
+from tests.whole_way.test_acceptance import cut_off
 
 PROCESSES, THREADS = 8, 50
 
@@ -95,6 +97,23 @@ def test_a_renewal_lasts_as_long_as_its_process(
     with closing(other), ThreadPoolExecutor(2) as pool:
         assert list(pool.map(renewed, (backend, other))) == ["1", "1"]
     assert refreshes(portal) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_new_tokens_wait_for_the_database(backend: Backend, portal: Portal, database_url: str) -> None:
+    """The old ones have ended: if the new ones were lost, a person would be needed."""
+    portal.ask("expire-tokens")
+    portal.ask("faults", rest={"oauth/token": {"delay_ms": 1000, "times": 1}})
+    token = backend.installations.token(of(backend, portal))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: token.get_client().profile().result["ID"])
+        eventually(lambda: _claimed(backend))
+        with cut_off(database_url):
+            eventually(lambda: refreshes(portal))
+            time.sleep(1)
+        assert asked.result(timeout=20) == "1"
+    assert refreshes(portal) == 1
+    assert of(backend, portal).person_needed_since is None
 
 
 def test_who_waits_outlasts_a_renewal_that_was_killed() -> None:
