@@ -13,6 +13,7 @@ from bizproc.storage.database import Database
 from tests.benchmarks.app import free_port
 
 PATIENCE_SECONDS = 30
+CUT_AGAIN_SECONDS = 0.05
 OBSERVER = "chaos"
 """The name under which the chaos itself is connected to PostgreSQL."""
 
@@ -25,16 +26,19 @@ def observing(database_url: str) -> str:
     return url.update_query_dict({"application_name": OBSERVER}).render_as_string(hide_password=False)
 
 
-def cut_connections(database: Database) -> None:
-    """PostgreSQL ends all connections of the app, whatever they are at."""
-    with database.writing() as session:
-        session.execute(
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name <> :observer"
-            ),
-            {"observer": OBSERVER},
-        )
+def cut_connections(database: Database, seconds: float) -> None:
+    """PostgreSQL ends all connections of the app, whatever they are at, and for so long all new ones too."""
+    cut = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name <> :observer"
+    )
+    deadline = time.monotonic() + seconds
+    while True:
+        with database.writing() as session:
+            session.execute(cut, {"observer": OBSERVER})
+        if time.monotonic() > deadline:
+            return
+        time.sleep(CUT_AGAIN_SECONDS)
 
 
 def hold_lock(database: Database, seconds: float) -> None:

@@ -26,8 +26,10 @@ WEB = ("-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"))
 WORKER = ("-m", "flask", "worker")
 ORPHAN_SECONDS = 5
 """systemd would not wait for them at all."""
-AWAY = 1, 5
-"""Seconds for which a database or Redis is away, at least and at most."""
+AWAY = 0, 5
+LOCKED = 1, 12
+"""Seconds for which PostgreSQL or Redis is away, and a SQLite file locked: at least and at most. The app counts a lock
+of more than 10 as away."""
 
 
 class Service:
@@ -213,10 +215,10 @@ class App:
             "gunicorn's first process": (1, lambda _: self.web.kill_first()),
         }
         if self._redis is None:
-            return ways | {"database locked": (1, lambda chance: hold_lock(self._database, chance.uniform(*AWAY)))}
+            return ways | {"database locked": (1, lambda chance: hold_lock(self._database, chance.uniform(*LOCKED)))}
         server = self._redis
         return ways | {
             "worker": (2, lambda chance: chance.choice(self.workers).kill()),
             "Redis": (1, lambda chance: server.kill(chance.uniform(*AWAY))),
-            "database connections": (2, lambda _: cut_connections(self._database)),
+            "database connections": (2, lambda chance: cut_connections(self._database, chance.uniform(*AWAY))),
         }
