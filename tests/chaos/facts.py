@@ -4,6 +4,7 @@ with it. Pure: nothing here asks the app."""
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 LEAST_ACCEPTED = 0.8
@@ -55,17 +56,25 @@ class Facts:
     spooled: int
     met: Mapping[str, int]
 
-    @property
+    @cached_property
     def accepted(self) -> set[str]:
         """The processes whose callback got 2xx, at least once."""
         return {each["process"] for each in self.deliveries if each["state"] == "delivered"}
 
-    @property
+    @cached_property
     def calls(self) -> Counter[str]:
         """Of functions, by the run's key."""
         return Counter(each["run"] for each in self.records if each["what"] == "call")
 
-    @property
+    @cached_property
+    def records_of(self) -> defaultdict[str, list[Record]]:
+        """By call."""
+        found: defaultdict[str, list[Record]] = defaultdict(list)
+        for record in self.records:
+            found[record["call"]].append(record)
+        return found
+
+    @cached_property
     def answers_of(self) -> dict[str, list[dict[str, str]]]:
         """By process."""
         found = defaultdict(list)
@@ -117,7 +126,7 @@ def _lost(facts: Facts) -> Iterator[str]:
 def _wrong_values(facts: Facts, process: dict[str, Any]) -> Iterator[str]:
     values = {name: taken["value"] for name, taken in process["returned"].items() if taken["value"]}
     call = values.get("call", "")
-    records = [each for each in facts.records if each["process"] == process["id"] and each["call"] == call]
+    records = [each for each in facts.records_of[call] if each["process"] == process["id"]]
     steps = " ".join(each["value"] for each in records if each["what"] == "kept" and process["code"] == "slow")
     expected = {"said": facts.words[process["id"]], "call": call} | ({"steps": steps} if steps else {})
     if values != expected or not any(each["what"] == "return" for each in records):

@@ -50,6 +50,10 @@ def test_nothing_is_wrong_when_all_went_well() -> None:
         ({"records": RECORDS}, "never came to its end"),
         ({"processes": [WELL.processes[0] | {"status": "waiting"}]}, "is still waiting"),
         ({"words": {"p": "another"}}, "instead of"),
+        (
+            {"records": [*(each | {"process": "q"} for each in RETURNED), record("return", call="c2")]},
+            "instead of",
+        ),
         ({"processes": [WELL.processes[0] | {"use_subscription": "N"}]}, "did not wait"),
         (
             {"records": [*RETURNED, record("call", at=2.5, call="c2")], "runs": [replace(RUN, claims=2)]},
