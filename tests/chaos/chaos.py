@@ -3,7 +3,6 @@ portals fail; then whether every promise was kept (docs/chaos.md)."""
 
 import json
 import random
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from bizproc.storage.tables import InstallationRow, RunRow, UtcDateTime
 from devportal.options import Options
 from devportal.server import RunningPortal, start
 from tests.chaos.facts import Answer, Facts, StoredRun
+from tests.chaos.meanwhile import meanwhile
 from tests.chaos.outages import observing
 from tests.chaos.processes import App
 from tests.chaos.report import Kill, Plan, Report
@@ -32,6 +32,8 @@ CODES = ("instant", "slow", "failing", "unasked")
 GROUP = 5
 """Callbacks that come at once."""
 WATCH_SECONDS = 0.2
+VISIT_SECONDS = 5
+"""After which an administrator looks whether the app needs one."""
 READY_SECONDS = 3
 ALONE_SECONDS = 1
 """Between two callbacks while nobody answers. Portals do not know that, but a hundred refused connections prove no more
@@ -69,7 +71,11 @@ def _run(plan: Plan, portals: RunningPortal, app: App, database: Database) -> Re
         _until(lambda: all(len(_state(portals, number)["stored"]) == len(CODES) for number in numbers))
         for number in numbers:
             ask(number, "faults", queue={"repeat": plan.repeated})
-        watch = stack.enter_context(_Watch.watching(portals, database, app))
+        watch = _Watch(portals, database, app)
+        opened: set[int] = set()
+        stack.enter_context(meanwhile(app.look, WATCH_SECONDS))
+        stack.enter_context(meanwhile(watch.look, WATCH_SECONDS))
+        stack.enter_context(meanwhile(lambda: _open_where_needed(portals, database, opened), VISIT_SECONDS))
         started = time.monotonic()
         with (
             Weather(ask, plan.portals, plan.repeated, plan.seed).blowing(),
@@ -77,14 +83,9 @@ def _run(plan: Plan, portals: RunningPortal, app: App, database: Database) -> Re
         ):
             words = _send_all(plan, portals, app, lambda what, chance: killer.submit(watch.kill, what, chance))
             sent_seconds = time.monotonic() - started
-        opened: set[int] = set()
-
-        def settled() -> bool:
-            opened.update(_open_where_needed(portals, database))
-            return watch.settled()
-
-        _until(settled)
+        _until(watch.settled)
         seconds = time.monotonic() - started
+    watch.look()
     facts = _facts(plan, portals, app, database, words, watch)
     return Report(plan, sent_seconds, seconds, watch.kills, app.ended, len(opened), facts)
 
@@ -100,16 +101,19 @@ def _portals(plan: Plan) -> Iterator[RunningPortal]:
         portals.stop()
 
 
-def _open_where_needed(portals: RunningPortal, database: Database) -> list[int]:
+def _open_where_needed(portals: RunningPortal, database: Database, opened: set[int]) -> None:
     """Be the administrator who opens the app where its tokens are lost: whoever is killed between asking for new tokens
-    and storing them has ended the old ones. The numbers of these portals."""
+    and storing them has ended the old ones.
+
+    opened: gets the numbers of these portals
+    """
     with database.reading() as session:
         needed = select(InstallationRow.member_id).where(InstallationRow.person_needed_since.is_not(None))
         lost = set(session.scalars(needed))
     numbers = [number for number, each in enumerate(portals.ready["portals"], 1) if each["member_id"] in lost]
     for number in numbers:
         _ask(portals, number, "open")
-    return numbers
+    opened.update(numbers)
 
 
 def _send_all(plan: Plan, portals: RunningPortal, app: App, kill: Any) -> dict[str, str]:
@@ -165,27 +169,8 @@ class _Watch:
         self._app = app
         self._read = 0
         self._started = time.monotonic()
-        self._stopping = threading.Event()
 
-    @classmethod
-    @contextmanager
-    def watching(cls, portals: RunningPortal, database: Database, app: App) -> Iterator["_Watch"]:
-        watch = cls(portals, database, app)
-        with ThreadPoolExecutor(1) as thread:
-            watched = thread.submit(watch._look_on)
-            try:
-                yield watch
-            finally:
-                watch._stopping.set()
-            watched.result()
-
-    def _look_on(self) -> None:
-        while not self._stopping.wait(WATCH_SECONDS):
-            self._look()
-        self._look()
-
-    def _look(self) -> None:
-        self._app.look()
+    def look(self) -> None:
         with self._database.reading() as session:
             oldest = session.scalar(select(func.min(RunRow.id)).where(RunRow.state != "closed"))
         moment = time.monotonic() - self._started

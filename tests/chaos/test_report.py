@@ -59,8 +59,15 @@ def test_the_exit_code_tells_it_and_the_document_keeps_its_introduction(
 
 
 def test_what_the_app_met_is_read_from_its_log(tmp_path: Path) -> None:
-    calls = [(200, None), (503, "QUERY_LIMIT_EXCEEDED"), (429, "OPERATION_TIME_LIMIT"), (401, "expired_token")]
-    calls += [(None, "connection dropped"), (302, None), (401, "invalid_token")]
+    calls: list[tuple[int | None, str | None]] = [
+        (200, None),
+        (503, "QUERY_LIMIT_EXCEEDED"),
+        (429, "OPERATION_TIME_LIMIT"),
+        (401, "expired_token"),
+        (None, "connection dropped"),
+        (302, None),
+        (401, "invalid_token"),
+    ]
     lines = [json.dumps({"status": status, "error": error}) for status, error in calls]
     assert met(tmp_path) == dict.fromkeys(KINDS, 0)
     (tmp_path / "2026.jsonl").write_text("\n".join(lines) + "\n")

@@ -2,13 +2,13 @@
 
 import json
 import random
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.chaos.meanwhile import meanwhile
 
 EVERY_SECONDS = 30
 """A portal has a fault."""
@@ -33,26 +33,19 @@ class Weather:
         self._queue = {"repeat": repeated}
         self._chance = random.Random(f"{seed} weather")
         self._moved: set[int] = set()
-        self._stopping = threading.Event()
+        self._kinds: list[str] = []
 
     @contextmanager
     def blowing(self) -> Iterator[None]:
         """Until the block ends; then the portals are well, though some have moved."""
-        with ThreadPoolExecutor(1) as thread:
-            blown = thread.submit(self._blow)
-            try:
-                yield
-            finally:
-                self._stopping.set()
-            blown.result()
+        with meanwhile(self._blow, EVERY_SECONDS / self._portals):
+            yield
         for number in range(1, self._portals + 1):
             self._ask(number, "faults", queue=self._queue)
 
     def _blow(self) -> None:
-        kinds: list[str] = []
-        while not self._stopping.wait(EVERY_SECONDS / self._portals):
-            kinds = kinds or self._chance.sample(KINDS, len(KINDS))
-            self._fault(kinds.pop())
+        self._kinds = self._kinds or self._chance.sample(KINDS, len(KINDS))
+        self._fault(self._kinds.pop())
 
     def _fault(self, kind: str) -> None:
         numbers = range(1, self._portals + 1)
