@@ -25,7 +25,7 @@ from tests.chaos.facts import Answer, Facts, StoredRun
 from tests.chaos.meanwhile import meanwhile
 from tests.chaos.outages import observing
 from tests.chaos.processes import App
-from tests.chaos.report import Kill, Plan, Report
+from tests.chaos.report import Kill, Plan, Report, note_standstills
 from tests.chaos.weather import Weather, met
 
 CODES = ("instant", "slow", "failing", "unasked")
@@ -87,6 +87,8 @@ def _run(plan: Plan, portals: RunningPortal, app: App, database: Database) -> Re
         seconds = time.monotonic() - started
     watch.look()
     facts = _facts(plan, portals, app, database, words, watch)
+    outcomes = sorted(at - watch.began for run in facts.runs for at in run.outcomes)
+    note_standstills(watch.kills, outcomes, sent_seconds)
     return Report(plan, sent_seconds, seconds, watch.kills, app.ended, len(opened), facts)
 
 
@@ -169,6 +171,7 @@ class _Watch:
         self._app = app
         self._read = 0
         self._started = time.monotonic()
+        self.began = time.time()
 
     def look(self) -> None:
         with self._database.reading() as session:

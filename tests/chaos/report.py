@@ -1,9 +1,11 @@
 """What a run of chaos has come to, for a terminal, as figures and as a document."""
 
+import math
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from tests.chaos.facts import Facts, faults
@@ -31,6 +33,7 @@ class Plan:
 @dataclass
 class Kill:
     """at: seconds since the first callback; in_flight: runs by their state, just before
+    stood_still: the longest time without an outcome, until the next kill
     recovered: seconds until all that was stored before is closed; None if that never came
     """
 
@@ -38,6 +41,7 @@ class Kill:
     what: str
     in_flight: dict[str, int]
     last_run: int
+    stood_still: float = 0.0
     recovered: float | None = None
 
     @property
@@ -47,6 +51,13 @@ class Kill:
     @property
     def recovery(self) -> str:
         return "never" if self.recovered is None else f"{self.recovered:.1f} s"
+
+
+def note_standstills(kills: Sequence[Kill], outcomes: Sequence[float], end: float) -> None:
+    """outcomes: when one was stored, in order; end: when the last callback was sent; as ``Kill.at``"""
+    for kill, until in zip(kills, [*(kill.at for kill in kills[1:]), end], strict=True):
+        times = [kill.at, *(at for at in outcomes if kill.at < at < until), max(until, kill.at)]
+        kill.stood_still = max(later - earlier for earlier, later in pairwise(times))
 
 
 @dataclass
@@ -70,7 +81,7 @@ class Report:
         self.faults = faults(self.facts)
 
     def figures(self) -> dict[str, Any]:
-        """recovered: seconds, by what was killed: how often, the median, the most (None where one never recovered)"""
+        """by_kill: how often, and for how many seconds it stood still and took to recover (None where it never did)"""
         facts = self.facts
         times_answered = Counter(len(answers) for answers in facts.answers_of.values())
         delivered = sum(each["state"] == "delivered" for each in facts.deliveries)
@@ -91,7 +102,7 @@ class Report:
             "met": dict(facts.met),
             "kills": len(self.kills),
             "kills_with_runs_in_flight": sum(bool(kill.in_flight) for kill in self.kills),
-            "recovered": {what: self._recovered(what) for what in sorted({kill.what for kill in self.kills})},
+            "by_kill": {what: self._by_kill(what) for what in sorted({kill.what for kill in self.kills})},
             "ended_unkilled": self.ended,
             "opened_by_administrator": self.opened,
             "sent_seconds": round(self.sent_seconds, 1),
@@ -99,14 +110,14 @@ class Report:
             "broken": self.faults,
         }
 
-    def _recovered(self, what: str) -> dict[str, float | int | None]:
-        took = [kill.recovered for kill in self.kills if kill.what == what]
-        known = [each for each in took if each is not None]
-        return {
-            "kills": len(took),
-            "median": round(statistics.median(known), 1) if known else None,
-            "most": round(max(known), 1) if len(known) == len(took) else None,
-        }
+    def _by_kill(self, what: str) -> dict[str, float | int | None]:
+        kills = [kill for kill in self.kills if kill.what == what]
+        recovered = [float("inf") if kill.recovered is None else kill.recovered for kill in kills]
+        told: dict[str, float | int | None] = {"kills": len(kills)}
+        for name, seconds in (("stood_still", [kill.stood_still for kill in kills]), ("recovered", recovered)):
+            for of, value in (("median", statistics.median(seconds)), ("most", max(seconds))):
+                told[f"{name}_{of}"] = round(value, 1) if math.isfinite(value) else None
+        return told
 
     def lines(self) -> list[str]:
         """A line a figure."""
@@ -123,7 +134,7 @@ class Report:
             f" {figures['answered_more_than_once']} of which got one more than once",
             f"calls of the app that met a portal's fault: {met}",
             f"{figures['kills']} kills, {figures['kills_with_runs_in_flight']} of them with runs in flight",
-            *(f"{what}: {told}" for what, told in self._told_recovery()),
+            *(_told(what, **told) for what, told in figures["by_kill"].items()),
             f"{self.ended} times a program ended that nobody had killed, and was started again",
             f"in {self.opened} portals an administrator had to open the app",
             f"sent within {self.sent_seconds:.0f} s, settled after {self.seconds:.0f} s",
@@ -132,28 +143,44 @@ class Report:
             *([] if self.faults else ["every promise was kept"]),
         ]
 
-    def _told_recovery(self) -> Iterator[tuple[str, str]]:
-        for what, told in self.figures()["recovered"].items():
-            most = "never all" if told["most"] is None else f"at most {told['most']} s"
-            yield what, f"{told['kills']} times, recovered in {told['median']} s (median), {most}"
-
     def __str__(self) -> str:
         kills = [
-            f"{kill.at:6.1f} s  {kill.what}: in flight {kill.flight}; recovered: {kill.recovery}" for kill in self.kills
+            f"{kill.at:6.1f} s  {kill.what}: in flight {kill.flight}; stood still for {kill.stood_still:.1f} s;"
+            f" recovered: {kill.recovery}"
+            for kill in self.kills
         ]
         return "\n".join([*kills, *self.lines()])
 
     def markdown(self, name: str) -> str:
         """A section of a document."""
         kills = [
-            f"| {number} | {kill.at:.1f} s | {kill.what} | {kill.flight} | {kill.recovery} |"
+            f"| {number} | {kill.at:.1f} s | {kill.what} | {kill.flight} | {kill.stood_still:.1f} s | {kill.recovery} |"
             for number, kill in enumerate(self.kills, 1)
         ]
         return "\n".join([
             f"## {name}",
             *(f"- {line}" for line in self.lines()),
             "",
-            "| | after | killed | in flight | recovered in |",
-            "|---|---|---|---|---|",
+            "| | after | killed | in flight | stood still for | recovered in |",
+            "|---|---|---|---|---|---|",
             *kills,
         ])  # fmt: skip
+
+
+def _told(
+    what: str,
+    *,
+    kills: int,
+    stood_still_median: float,
+    stood_still_most: float,
+    recovered_median: float | None,
+    recovered_most: float | None,
+) -> str:
+    return (
+        f"{what}, {kills} times: stood still for {stood_still_median} s (median), at most {stood_still_most} s;"
+        f" recovered in {_seconds(recovered_median)} (median), at most {_seconds(recovered_most)}"
+    )
+
+
+def _seconds(known: float | None) -> str:
+    return "never" if known is None else f"{known} s"

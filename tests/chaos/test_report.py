@@ -11,23 +11,37 @@ from click.testing import CliRunner
 
 from tests.benchmarks import chaos
 from tests.benchmarks.app import Deployment
-from tests.chaos.report import Kill, Plan, Report
+from tests.chaos.report import Kill, Plan, Report, note_standstills
 from tests.chaos.test_facts import RUN, WELL
 from tests.chaos.weather import KINDS, met
 
 PLAN = Plan(callbacks=1, portals=1, kills=2, seed=7)
-KILLS = [Kill(1.0, "web", {"received": 2, "running": 1}, 3, 2.5), Kill(4.0, "Redis", {}, 9, None)]
+KILLS = [
+    Kill(1.0, "web", {"received": 2, "running": 1}, 3, stood_still=1.5, recovered=2.5),
+    Kill(4.0, "Redis", {}, 9, stood_still=0.2),
+]
 KEPT = Report(PLAN, 5.0, 6.0, KILLS, ended=0, opened=0, facts=WELL)
 BROKEN = Report(PLAN, 5.0, 6.0, KILLS, ended=0, opened=0, facts=replace(WELL, runs=[replace(RUN, outcome="dead")]))
 
 
 def test_every_kill_is_told() -> None:
-    assert "| 1 | 1.0 s | web | 2 received, 1 running | 2.5 s |" in KEPT.markdown("SQLite")
-    assert "| 2 | 4.0 s | Redis | nothing | never |" in KEPT.markdown("SQLite")
-    assert KEPT.figures()["recovered"] == {
-        "Redis": {"kills": 1, "median": None, "most": None},
-        "web": {"kills": 1, "median": 2.5, "most": 2.5},
+    assert "| 1 | 1.0 s | web | 2 received, 1 running | 1.5 s | 2.5 s |" in KEPT.markdown("SQLite")
+    assert "| 2 | 4.0 s | Redis | nothing | 0.2 s | never |" in KEPT.markdown("SQLite")
+    assert list(KEPT.figures()["by_kill"]) == ["Redis", "web"]
+    assert KEPT.figures()["by_kill"]["Redis"]["recovered_most"] is None
+    assert KEPT.figures()["by_kill"]["web"] == {
+        "kills": 1,
+        "stood_still_median": 1.5,
+        "stood_still_most": 1.5,
+        "recovered_median": 2.5,
+        "recovered_most": 2.5,
     }
+
+
+def test_a_standstill_is_the_longest_time_without_an_outcome() -> None:
+    kills = [Kill(at, "web", {}, 0) for at in (1.0, 6.0, 9.0)]
+    note_standstills(kills, [0.9, 1.1, 3.1, 3.2, 5.9, 6.5, 8.8, 9.1], end=9.5)
+    assert [round(kill.stood_still, 1) for kill in kills] == [2.7, 2.3, 0.4]
 
 
 def test_a_broken_promise_is_told() -> None:
