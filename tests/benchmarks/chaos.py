@@ -17,7 +17,7 @@ from tests.chaos.report import Plan, Report
 
 FULL = Plan(callbacks=10_000, portals=20, kills=50, seed=0, per_second=60)
 # So few portals that each gets more callbacks than its 2 calls a second.
-LIMITED = Plan(callbacks=1_000, portals=4, kills=20, seed=0, per_second=12, rate_limit=True)
+LIMITED = Plan(callbacks=1_000, portals=4, kills=15, seed=0, per_second=20, rate_limit=True)
 QUICK = Plan(callbacks=400, portals=20, kills=4, seed=0, per_second=25)
 GENERATED = "<!-- What follows is written by flask bench chaos --report docs/chaos.md -->\n"
 

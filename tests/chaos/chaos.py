@@ -89,7 +89,8 @@ def _run(plan: Plan, portals: RunningPortal, app: App, database: Database) -> Re
     facts = _facts(plan, portals, app, database, words, watch)
     outcomes = sorted(at - watch.began for run in facts.runs for at in run.outcomes)
     note_standstills(watch.kills, outcomes, sent_seconds)
-    return Report(plan, sent_seconds, seconds, watch.kills, app.ended, len(opened), facts)
+    most_calls = max(watch.calls.values(), default=0)
+    return Report(plan, sent_seconds, seconds, watch.kills, app.ended, len(opened), most_calls, facts)
 
 
 @contextmanager
@@ -166,6 +167,8 @@ class _Watch:
     def __init__(self, portals: RunningPortal, database: Database, app: App) -> None:
         self.kills: list[Kill] = []
         self.answers: list[Answer] = []
+        self.calls: Counter[int | None] = Counter()
+        """By the portal's number."""
         self._portals = portals
         self._database = database
         self._app = app
@@ -186,6 +189,7 @@ class _Watch:
             self._read = entry.number
             # Refused ones too. Whoever is killed while it sends has said only half of it, which reads as nothing.
             if entry.direction == "to_portal" and entry.parsed:
+                self.calls[entry.portal] += 1
                 self.answers += _answers(entry.url, entry.parsed)
 
     def kill(self, what: str, chance: random.Random) -> None:

@@ -65,6 +65,7 @@ class Report:
     """sent_seconds: until the last callback was sent; seconds: until all was settled
     ended: how often a program of the app has ended though nobody killed it
     opened: in how many portals an administrator had to open the app, since its tokens were lost
+    most_calls: REST calls to the portal that got most
     faults: each broken promise in a line; none when all held
     """
 
@@ -74,6 +75,7 @@ class Report:
     kills: list[Kill]
     ended: int
     opened: int
+    most_calls: int
     facts: Facts
     faults: list[str] = field(init=False)
 
@@ -105,6 +107,7 @@ class Report:
             "by_kill": {what: self._by_kill(what) for what in sorted({kill.what for kill in self.kills})},
             "ended_unkilled": self.ended,
             "opened_by_administrator": self.opened,
+            "most_calls_of_a_portal": self.most_calls,
             "sent_seconds": round(self.sent_seconds, 1),
             "seconds": round(self.seconds, 1),
             "broken": self.faults,
@@ -133,6 +136,7 @@ class Report:
             f"{figures['answers']} answers were sent to {figures['answered']} processes,"
             f" {figures['answered_more_than_once']} of which got one more than once",
             f"calls of the app that met a portal's fault: {met}",
+            f"{self.most_calls} calls to the portal that got most, {self.most_calls / self.seconds:.1f} a second",
             f"{figures['kills']} kills, {figures['kills_with_runs_in_flight']} of them with runs in flight",
             *(_told(what, **told) for what, told in figures["by_kill"].items()),
             f"{self.ended} times a program ended that nobody had killed, and was started again",

@@ -20,8 +20,8 @@ KILLS = [
     Kill(1.0, "web", {"received": 2, "running": 1}, 3, stood_still=1.5, recovered=2.5),
     Kill(4.0, "Redis", {}, 9, stood_still=0.2),
 ]
-KEPT = Report(PLAN, 5.0, 6.0, KILLS, ended=0, opened=0, facts=WELL)
-BROKEN = Report(PLAN, 5.0, 6.0, KILLS, ended=0, opened=0, facts=replace(WELL, runs=[replace(RUN, outcome="dead")]))
+KEPT = Report(PLAN, 5.0, 6.0, KILLS, ended=0, opened=0, most_calls=9, facts=WELL)
+BROKEN = replace(KEPT, facts=replace(WELL, runs=[replace(RUN, outcome="dead")]))
 
 
 def test_every_kill_is_told() -> None:
