@@ -43,7 +43,7 @@ def cut_connections(database: Database, seconds: float) -> None:
 
 def hold_lock(database: Database, seconds: float) -> None:
     """Another program writes to the SQLite file for so long: nobody else can."""
-    with database.writing():
+    with database.transaction():
         time.sleep(seconds)
 
 
