@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -34,6 +35,8 @@ class BoundedSession(requests.Session):
     def __init__(self, adapter: "BoundedAdapter") -> None:
         super().__init__()
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # Where no proxy is set, requests would look through the environment and for a .netrc with every call.
+        self.trust_env = bool(getproxies())
         self.mount("http://", adapter)
         self.mount("https://", adapter)
 
