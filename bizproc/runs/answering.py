@@ -23,7 +23,7 @@ from bizproc.definition.text import t
 from bizproc.errors import BizprocError
 from bizproc.metrics import ANSWERED_SECONDS, ANSWERS
 from bizproc.portal.b24 import PersonNeeded, PortalToken, SdkError, Tokens, described, error_code
-from bizproc.portal.installations import REMOVED, Installation, Installations
+from bizproc.portal.installations import Installation, Installations
 from bizproc.registration.sending import survives_a_query
 from bizproc.runs.pauses import growing
 from bizproc.runs.runs import Claim, Outcome, Runs
@@ -57,11 +57,13 @@ FAILED = t(
 class Answer:
     """What a process is to be told.
 
+    installation: the portal, as it was when the run was claimed
     workflow_id: of the process, empty where its callback could not be read
     tokens: that the callback brought, None where it brought none
     """
 
     claim: Claim
+    installation: Installation
     outcome: Outcome
     event_token: str
     workflow_id: str
@@ -130,11 +132,7 @@ class Answering:
             return taken
 
     def _send(self, answers: Sequence[Answer]) -> None:
-        installation = self._patience(lambda: self._installations.get(answers[0].claim.installation_id))
-        if installation is None or not installation.active:
-            for answer in answers:
-                self._close(answer.claim, REMOVED)
-            return
+        installation = answers[-1].installation
         clear_contextvars()
         bind_contextvars(portal=installation.domain)
         calls = [

@@ -211,13 +211,17 @@ class Execution:
             workflow_id = called.workflow_id if called else ""
             self._patience(lambda: self._runs.defer(claim, workflow_id=workflow_id, closes_at=closes_at))
             return None
-        return self._answer(claim, outcome, called)
+        return self._answer(claim, installation, outcome, called)
 
-    def _answer(self, claim: Claim, outcome: Outcome, called: Callback | None) -> Answer | None:
+    def _answer(
+        self, claim: Claim, installation: Installation, outcome: Outcome, called: Callback | None
+    ) -> Answer | None:
         event_token = called.event_token if called else callback.event_token(claim.raw)
         workflow_id = called.workflow_id if called else ""
         waits = called.waits if called else True
-        answer = Answer(claim, outcome, event_token, workflow_id, waits, called.tokens if called else None)
+        answer = Answer(
+            claim, installation, outcome, event_token, workflow_id, waits, called.tokens if called else None
+        )
         told = must_be_told(outcome, event_token, waits=waits)
         if claim.outcome is not None:
             if told:
