@@ -35,6 +35,10 @@ logger = logging.getLogger(__name__)
 
 PUT_OFF = dt.timedelta(seconds=30)
 THREADS = 8
+AT_ONCE = 2
+"""Calls of all portals: so few that answers gather meanwhile and go in one call, which costs both sides less."""
+SLOW_SECONDS = 0.25
+"""After so long others do not wait any more: a portal that is slow must not hold them up."""
 BATCH = 50
 LARGEST_IN_BATCH = 8_000
 """Characters of an answer; a larger one goes alone."""
@@ -84,6 +88,7 @@ class Answering:
         self._done = done
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
         self._waiting: defaultdict[int, deque[Answer]] = defaultdict(deque)
+        self._turns = threading.Semaphore(AT_ONCE)
         self._lock = threading.Lock()
 
     def put(self, answer: Answer) -> None:
@@ -101,14 +106,25 @@ class Answering:
         self._pool.shutdown(wait=True)
 
     def _send_all(self, installation_id: int) -> None:
-        while answers := self._next(installation_id):
+        going_on = True
+        while going_on:
+            in_turn = self._turns.acquire(timeout=SLOW_SECONDS)
             try:
-                self._send(answers)
-            except Exception as error:  # the database is away: their leases end, and the sweep hands them over again
-                logger.warning("%s answers are not dealt with: %s", len(answers), place(error))
+                going_on = self._send_some(self._next(installation_id))
             finally:
-                for answer in answers:
-                    self._done(answer.claim.run_id)
+                if in_turn:
+                    self._turns.release()
+
+    def _send_some(self, answers: Sequence[Answer]) -> bool:
+        try:
+            if answers:
+                self._send(answers)
+        except Exception as error:  # the database is away: their leases end, and the sweep hands them over again
+            logger.warning("%s answers are not dealt with: %s", len(answers), place(error))
+        finally:
+            for answer in answers:
+                self._done(answer.claim.run_id)
+        return bool(answers)
 
     def _next(self, installation_id: int) -> list[Answer]:
         """Up to a batch of those that wait, no two of one process; none when all are sent."""
