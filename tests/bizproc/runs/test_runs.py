@@ -15,6 +15,7 @@ from bizproc.storage.data_keys import KeyedHashes
 from bizproc.storage.database import Database
 from bizproc.storage.tables import InstallationRow, RunRow, now
 from tests.bizproc.runs.inboxes import inbox_of
+from tests.conftest import eventually
 
 KEY = "k" * 32
 
@@ -142,6 +143,58 @@ def test_after_the_outcome_only_the_answer_is_left(runs: Runs) -> None:
     assert run
     assert (run.state, run.outcome, run.error) == ("closed", "failed", "why")
     assert run.answered_at
+
+
+def test_what_comes_at_one_moment_shares_statements_and_each_gets_its_own(runs: Runs, database: Database) -> None:
+    """One claim is lost, and one process has two runs."""
+    ids = [accepted(runs, str(number)) for number in range(6)]
+    led, lost, *others = [runs.claim(run_id) for run_id in ids[:5]]
+    assert led
+    assert lost
+    with database.writing() as session:
+        session.execute(update(RunRow).where(RunRow.id == lost.run_id).values(claim=RunRow.claim + 1))
+
+    def finish(claim: Any, workflow_id: str) -> str:
+        return runs.finish(claim, Outcome({"of": claim.run_id}), workflow_id=workflow_id, told=True, besides=ids)
+
+    with ThreadPoolExecutor(16) as pool:
+        with database.transaction() as connection:
+            connection.execute(update(RunRow).where(RunRow.id == led.run_id).values(error=None))
+            first = pool.submit(finish, led, "w0")
+            eventually(lambda: database._together._led and not database._together._waiting)
+            finished = [pool.submit(finish, *each) for each in zip(others, ("w2", "w2", ""), strict=True)]
+            finished.append(pool.submit(finish, lost, "w1"))
+            claimed = [pool.submit(runs.claim, run_id) for run_id in (ids[5], ids[5], 999)]
+            eventually(lambda: len(database._together._waiting) == 7)
+        assert first.result() == "answer"
+        assert [each.result() for each in finished] == ["answer", "answer", "answer", "lost"]
+        claims = [each.result() for each in claimed]
+    assert sorted(claim.run_id if claim else 0 for claim in claims) == [0, 0, ids[5]]
+    for claim in (led, *others):
+        assert claim
+        run = runs.get(claim.run_id)
+        assert run
+        assert (run.state, run.values) == ("answering", {"of": claim.run_id})
+
+
+def test_many_that_finish_at_one_moment_take_as_many_statements_as_one(runs: Runs, database: Database) -> None:
+    claims = [runs.claim(accepted(runs, str(number))) for number in range(9)]
+    statements: list[str] = []
+
+    def finish(claim: Any) -> str:
+        return runs.finish(claim, Outcome({}), workflow_id=f"w{claim.run_id}", told=True)
+
+    with ThreadPoolExecutor(16) as pool:
+        with database.transaction() as connection:
+            connection.execute(update(RunRow).where(RunRow.id == 1).values(error=None))
+            first = pool.submit(finish, claims[0])
+            eventually(lambda: database._together._led and not database._together._waiting)
+            finished = [pool.submit(finish, claim) for claim in claims[1:]]
+            eventually(lambda: len(database._together._waiting) == 8)
+            event.listen(database.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        assert [each.result() for each in (first, *finished)] == ["answer"] * 9
+    told = [each.split()[0] for each in statements]
+    assert told.count("UPDATE") <= 2, "the first's, and one for the others"
 
 
 def test_what_is_due_is_handed_once(runs: Runs, database: Database) -> None:
