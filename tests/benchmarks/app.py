@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -74,8 +75,8 @@ def postgresql(workers: int = 1) -> Iterator[Deployment]:
         server.dispose()
 
 
-def both() -> list[Callable[[], Any]]:
-    """The ways to run the app that can be measured here; what is missing is told."""
+def both(workers: int = 1) -> list[Callable[[], Any]]:
+    """The ways to run the app that can be measured here; what is missing is told. ``workers``: as of ``postgresql``."""
     try:
         create_engine(POSTGRES_URL).connect().close()
         with redis.Redis.from_url(REDIS_URL) as server:
@@ -87,7 +88,7 @@ def both() -> list[Callable[[], Any]]:
             err=True,
         )
         return [sqlite]
-    return [sqlite, postgresql]
+    return [sqlite, partial(postgresql, workers)]
 
 
 class App:

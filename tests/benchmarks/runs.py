@@ -1,7 +1,8 @@
 """How fast runs come from their callback to their answer, against a bare loop of what no design can avoid:
 ``flask bench runs``.
 
-The bare loop works with as many threads as a worker, on the same database, with the same method of the same portals.
+The bare loop works with as many threads as the app's workers, on the same database, with the same method of the same
+portals.
 """
 
 import json
@@ -72,7 +73,8 @@ class Work:
             for each in self._portals.ready["portals"]
         }
         raw = self._callbacks[1].form.encode()
-        return bare_runs.seconds(self._app.deployment.database_url, THREADS, tokens, raw, access.__getitem__)
+        threads = THREADS * (self._app.deployment.workers or 1)
+        return bare_runs.seconds(self._app.deployment.database_url, threads, tokens, raw, access.__getitem__)
 
     def all_told(self) -> None:
         """Raises ClickException when a process still waits, or something failed."""
@@ -157,7 +159,7 @@ def main(quick: bool) -> None:
     end_with_all()
     sizes = QUICK if quick else Sizes()
     figures: dict[str, Any] = {}
-    for way in both():
+    for way in both(workers=2):
         with way() as deployment:
             figures[deployment.name] = measure(deployment, sizes)
     if len(figures) > 1:
