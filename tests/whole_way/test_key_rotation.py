@@ -19,7 +19,7 @@ from bizproc.storage.database import Database
 from bizproc.storage.tables import RunRow
 from tests.bizproc.storage.test_reencryption import add_runs, expect_all_under
 from tests.commands.test_commands import FLASK, ROOT, flask
-from tests.conftest import Portal, RunningApp, app_of_shelf, eventually, serving, values
+from tests.conftest import Portal, RunningApp, app_of_shelf, environment_of, eventually, serving, values
 
 pytestmark = pytest.mark.long
 
@@ -30,20 +30,6 @@ OLD, NEW = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
 @pytest.fixture
 def settings(settings: Settings, database_url: str) -> Settings:
     return replace(settings, database_url=database_url, secret_keys=(OLD,))
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    return {
-        "B24_CLIENT_ID": settings.client_id,
-        "B24_CLIENT_SECRET": settings.client_secret,
-        "B24_APP_URL": settings.app_url,
-        "B24_SECRET_KEY": ",".join(settings.secret_keys),
-        "B24_OAUTH_URL": settings.oauth_url,
-        "DATABASE_URL": settings.database_url,
-        "FILES_URL": settings.files_url,
-        "REST_LOG_FOLDER": settings.rest_log_folder,
-        "SPOOL_FOLDER": str(settings.spool_folder),
-    }
 
 
 def registered_here(app: RunningApp, portal: Portal) -> None:
@@ -76,12 +62,12 @@ def test_a_key_is_changed_and_the_old_one_dropped(settings: Settings, portal: Po
         portal.finished(portal.run("tell", {"words": "between"}))
         eventually(lambda: len(app.backend.runs.list(state="closed")) == 4)
         assert requests.get(f"{app.url}/files/{link.rpartition('/')[2]}", timeout=9).text == "1 x"
-        done = flask("portals", "reencrypt", environment=environment_of(both))
+        done = flask("portals", "reencrypt", environment=environment_of(both, both.app_url))
         assert done.exit_code == 0, done.stderr
         rows = [line.split() for line in done.stdout.splitlines()]
         assert rows[1:4] == [["data_keys", "1", "0"], ["installations", "1", "0"], ["runs", "3", "0"]]
         assert "The older ones can be dropped from B24_SECRET_KEY" in done.stdout
-        again = flask("portals", "reencrypt", environment=environment_of(both))
+        again = flask("portals", "reencrypt", environment=environment_of(both, both.app_url))
         assert [line.split() for line in again.stdout.splitlines()[1:4]] == [
             ["data_keys", "0", "0"],
             ["installations", "0", "0"],
@@ -123,7 +109,7 @@ def test_another_key_is_told_and_changes_nothing(
     with pytest.raises(CannotStart, match="B24_SECRET_KEY lacks the key"):
         create_app(wrong)
     scaled = {} if wrong.database_url.startswith("sqlite") else {"QUEUE_URL": "redis://127.0.0.1:1"}
-    worker = flask("worker", environment=environment_of(wrong) | scaled)
+    worker = flask("worker", environment=environment_of(wrong, wrong.app_url) | scaled)
     assert (worker.exit_code, worker.stderr.partition(":")[2][:34]) == (1, " Stored data cannot be decrypted: ")
     scaled_out = replace(wrong, queue_url="redis://127.0.0.1:1")
     with serving(scaled_out, create_app) as app:
@@ -164,7 +150,7 @@ def test_a_command_that_is_killed_is_repeated(settings: Settings, database_url: 
     old, both = Secrets([OLD]), Secrets([NEW, OLD])
     hashed = KeyedHashes(database, old).hash(b"token")
     add_runs(database, count, old)
-    environment = environment_of(replace(settings, secret_keys=(NEW, OLD)))
+    environment = environment_of(replace(settings, secret_keys=(NEW, OLD)), settings.app_url)
 
     def is_new(run_id: int) -> bool:
         with database.reading() as session:
@@ -200,7 +186,8 @@ def test_what_cannot_be_read_is_named(settings: Settings, database_url: str) -> 
         lost = Secrets(["l" * 32]).encrypt(b"lost")
         session.execute(text("UPDATE runs SET raw = :lost WHERE id <= 12"), {"lost": lost})
     database.close()
-    done = flask("portals", "reencrypt", environment=environment_of(replace(settings, secret_keys=(NEW, OLD))))
+    both = replace(settings, secret_keys=(NEW, OLD))
+    done = flask("portals", "reencrypt", environment=environment_of(both, both.app_url))
     assert done.exit_code == 1
     assert "12 (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, …)" in done.stdout
     assert done.stderr.startswith("Error: 12 rows could not be read: B24_SECRET_KEY lacks the key")
