@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, or_, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bizproc.portal.b24 import AdministratorNeeded, PortalApp, PortalRefused, PortalToken, PortalUnavailable, Tokens
 from bizproc.portal.connections import hostname
+from bizproc.portal.leases import Keeper
 from bizproc.portal.proof import Proof, check
 from bizproc.portal.renewal import Renewal
 from bizproc.portal.visitor import Visitor
@@ -112,9 +113,7 @@ class Lease:
         self.installation_id = installation_id
         self._database = database
         self._claim = claim
-        self._ended = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
-        self._keeper.start()
+        self._keeper = Keeper(lambda: self._set(apply_until=now() + APPLY_LEASE), APPLY_LEASE)
 
     def hold(self, session: Session) -> None:
         """Let nobody take it before this transaction ends. Raises PortalUnavailable when somebody else has it by
@@ -128,16 +127,8 @@ class Lease:
         self._set(register_error=None, register_attempts=0)
 
     def end(self) -> None:
-        self._ended.set()
-        self._keeper.join()
+        self._keeper.end()
         self._set(apply_until=None)
-
-    def _keep(self) -> None:
-        while not self._ended.wait(APPLY_LEASE.total_seconds() / 4):
-            try:
-                self._set(apply_until=now() + APPLY_LEASE)
-            except SQLAlchemyError as error:  # the next time may do, and whoever stores anything asks again
-                logger.warning("a lease was not prolonged: %s", type(error).__name__)
 
     @property
     def _own(self) -> tuple[ColumnElement[bool], ...]:

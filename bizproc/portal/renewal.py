@@ -5,24 +5,19 @@ One renewal at a time over all threads, processes and machines, since each makes
 """
 
 import datetime as dt
-import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 from sqlalchemy import or_, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from bizproc.portal.b24 import PersonNeeded, PortalApp, PortalUnavailable, SdkError, Tokens, described, error_code
+from bizproc.portal.leases import Keeper
 from bizproc.secrets import Secrets
 from bizproc.storage.database import Database
 from bizproc.storage.patience import Patience
 from bizproc.storage.tables import HistoryRow, InstallationRow, now
-
-logger = logging.getLogger(__name__)
 
 LEASE = dt.timedelta(seconds=15)
 """How long a process that was killed holds up the others. Prolonged while it lives, for a refresh can take minutes."""
@@ -106,8 +101,11 @@ class Renewal:
                 stored = self.stored(installation_id)
                 if stored.access != stale and stored.expires_at > now():
                     return stored
-                with self._prolonged(installation_id, claim):
+                keeper = Keeper(lambda: self._set_lease(installation_id, claim, now() + LEASE), LEASE)
+                try:
                     return self._renewed(installation_id, stored)
+                finally:
+                    keeper.end()
             finally:
                 self._set_lease(installation_id, claim, None)
 
@@ -161,25 +159,6 @@ class Renewal:
                 .values(refresh_until=now() + LEASE, refresh_claim=InstallationRow.refresh_claim + 1)
                 .returning(InstallationRow.refresh_claim)
             ).scalar()
-
-    @contextmanager
-    def _prolonged(self, installation_id: int, claim: int) -> Iterator[None]:
-        ended = threading.Event()
-
-        def prolong() -> None:
-            while not ended.wait(LEASE.total_seconds() / 4):
-                try:
-                    self._set_lease(installation_id, claim, now() + LEASE)
-                except SQLAlchemyError as error:  # the next time may do, before it ends
-                    logger.warning("a lease was not prolonged: %s", type(error).__name__)
-
-        keeper = threading.Thread(target=prolong, name="renewal", daemon=True)
-        keeper.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            keeper.join()
 
     def _set_lease(self, installation_id: int, claim: int, until: dt.datetime | None) -> None:
         with self._database.writing() as session:
