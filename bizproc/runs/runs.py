@@ -108,9 +108,14 @@ class Run:
 
 @dataclass(frozen=True)
 class _Finished:
-    """What is to be stored of a run whose function is done. besides: runs whose answers this process sends itself."""
+    """What is to be stored of a run whose function is done.
+
+    told, besides: as ``Runs.finish`` takes them; stored: the columns
+    """
 
     claim: Claim
+    workflow_hash: bytes | None
+    told: bool
     stored: dict[str, Any]
     besides: frozenset[int]
 
@@ -250,30 +255,24 @@ class Runs:
             "new_sending": told,
             "new_answered_at": None if told else moment,
         }
-        return self._database.together(self._finish_all, _Finished(claim, stored, frozenset(besides)))
+        finished = _Finished(claim, workflow_hash, told, stored, frozenset(besides))
+        return self._database.together(self._finish_all, finished)
 
-    def _finish_all(self, connection: Connection, finished: Sequence["_Finished"]) -> list[Stored]:
+    def _finish_all(self, connection: Connection, finished: Sequence[_Finished]) -> list[Stored]:
         ordered = sorted(finished, key=lambda each: each.claim.run_id)
         changed = connection.execute(FINISH, [_number(each.claim) | each.stored for each in ordered]).rowcount
         if changed < len(finished):
             if len(finished) == 1:
                 return ["lost"]
             raise _OneIsLost
-        told = [each for each in finished if each.stored["new_sending"]]
-        processes = {
-            each.stored["new_workflow_hash"]: each.claim.installation_id
-            for each in told
-            if each.stored["new_workflow_hash"]
-        }
+        told = [each for each in finished if each.told]
+        processes = {each.workflow_hash: each.claim.installation_id for each in told if each.workflow_hash}
         besides = frozenset(each.claim.run_id for each in told).union(*(each.besides for each in told))
         busy = self._being_answered(connection, processes, besides)
-        later = {each.claim.run_id: each.claim for each in told if each.stored["new_workflow_hash"] in busy}
+        later = {each.claim.run_id: each.claim for each in told if each.workflow_hash in busy}
         if later:
             connection.execute(PUT_OFF, [own | {"until": now() + SOON} for own in _numbers(later.values())])
-        return [
-            "closed" if not each.stored["new_sending"] else "later" if each.claim.run_id in later else "answer"
-            for each in finished
-        ]
+        return ["closed" if not each.told else "later" if each.claim.run_id in later else "answer" for each in finished]
 
     def _workflow_hash(self, claim: Claim, workflow_id: str) -> bytes | None:
         """Of a process, which is one portal's."""

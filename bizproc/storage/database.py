@@ -114,7 +114,7 @@ class Database:
         ):
             yield session
 
-    def together(self, work: "Work[Item, Result]", item: Item) -> Result:
+    def together(self, work: Work[Item, Result], item: Item) -> Result:
         """What ``work`` gives for the item, in a transaction. Durable when this returns. Raises what ``work`` raises.
 
         All threads that wait for one commit are in the next, and the items of the same ``work`` in one call of it: so
@@ -124,7 +124,7 @@ class Database:
         result: Result = self._together((work, item))
         return result
 
-    def _do_all(self, asked: Sequence[tuple["Work[Any, Any]", Any]]) -> list[Any]:
+    def _do_all(self, asked: Sequence[tuple[Work[Any, Any], Any]]) -> list[Any]:
         numbers: defaultdict[Work[Any, Any], list[int]] = defaultdict(list)
         for number, (work, _) in enumerate(asked):
             numbers[work].append(number)
